@@ -1,0 +1,1 @@
+"""Practising for the day it goes wrong, and that day."""

@@ -1,0 +1,1 @@
+"""What every part of the portal shares: people, permissions, ledger, jobs, tokens."""

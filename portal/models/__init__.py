@@ -1,0 +1,28 @@
+"""The tables that every part shares."""
+
+from portal.models.actors import Actor, ActorKind, Authentication
+from portal.models.approvals import Approval
+from portal.models.idempotency import IdempotencyKey
+from portal.models.jobs import Heartbeat, Job
+from portal.models.ledger import LedgerEntry
+from portal.models.people import Person, RoleGrant
+from portal.models.tokens import ApiToken
+from portal.models.tracked import Evidence, SilentChange, Tracked, version_digest
+
+__all__ = [
+    "Actor",
+    "ActorKind",
+    "ApiToken",
+    "Approval",
+    "Authentication",
+    "Evidence",
+    "Heartbeat",
+    "IdempotencyKey",
+    "Job",
+    "LedgerEntry",
+    "Person",
+    "RoleGrant",
+    "SilentChange",
+    "Tracked",
+    "version_digest",
+]

@@ -1,0 +1,68 @@
+"""Asking, inside every act, whether this actor may do it."""
+
+from portal.domain.roles import (
+    GRANTS,
+    HOST_GRANTS,
+    SCOPE_GRANTS,
+    SYSTEM_GRANTS,
+    May,
+    Scope,
+    roles_that,
+)
+from portal.errors import NotAllowed
+from portal.models import Actor, ActorKind, Authentication
+
+
+def grants_of(by: Actor) -> frozenset[May]:
+    """Everything that this actor may do, as far as the table of roles goes."""
+    if by.kind == ActorKind.SYSTEM:
+        from_host = by.authenticated_by == Authentication.HOST
+        return HOST_GRANTS if from_host else SYSTEM_GRANTS
+    if by.kind == ActorKind.TOKEN:
+        scopes = [SCOPE_GRANTS[Scope(name)] for name in by.token.scopes]
+        return frozenset().union(*scopes)
+    if not by.person.is_active:
+        return frozenset()
+    return frozenset().union(*(GRANTS[role] for role in by.person.roles))
+
+
+def may(by: Actor, act: May, *, rollout: str | None = None) -> bool:
+    """Whether `require` would let this pass; for showing or hiding a button."""
+    return act in grants_of(by) and _knows(by, rollout)
+
+
+def require(by: Actor, act: May, *, rollout: str | None = None) -> None:
+    """Refuse unless `by` may do this, here.
+
+    `rollout` is the key of the rollout that it is done to; a token is good for its
+    own rollout only. Raises `NotAllowed`, which names the roles that would do.
+    """
+    if act not in grants_of(by):
+        roles = [str(role) for role in roles_that(act)]
+        raise NotAllowed(
+            f"{by.name} may not do this ({act})."
+            + (f" It takes one of: {', '.join(roles)}." if roles else ""),
+            act=str(act),
+            roles=roles,
+            scopes=[str(s) for s, acts in SCOPE_GRANTS.items() if act in acts],
+        )
+    if not _knows(by, rollout):
+        raise NotAllowed(
+            f"The token {by.name} is not good for the rollout {rollout!r}.",
+            code="WRONG_ROLLOUT",
+            rollout=rollout,
+        )
+
+
+def require_password(by: Actor) -> None:
+    """Refuse unless the password was entered again for this very act."""
+    if by.authenticated_by != Authentication.PASSWORD:
+        raise NotAllowed(
+            "This needs your password again, in the admin.", code="PASSWORD_REQUIRED"
+        )
+
+
+def _knows(by: Actor, rollout: str | None) -> bool:
+    if by.kind != ActorKind.TOKEN or rollout is None:
+        return True
+    return by.token.rollout in ("", rollout)

@@ -1,0 +1,185 @@
+"""Writing and checking the ledger."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from itertools import chain
+from json import loads
+from uuid import UUID
+
+import uuid_utils
+from django.db import OperationalError, connection
+from django.db.models import Model
+from structlog.contextvars import get_contextvars
+
+from portal import clock
+from portal.domain.canonical import canonical
+from portal.domain.ledger import (
+    GENESIS,
+    Fault,
+    Finding,
+    Line,
+    findings,
+    leaf_of,
+    link_of,
+)
+from portal.domain.redaction import redact, redact_value
+from portal.errors import Unavailable
+from portal.models import Actor, LedgerEntry, Tracked
+
+# Held from `record` to the end of the transaction: entries come into being one after
+# the other, so that `seq` has no holes and every link has its predecessor.
+LOCK = 0x1ED6E5
+
+
+def record(
+    verb: StrEnum,
+    subject: Model,
+    *,
+    by: Actor,
+    reason: str,
+    also: Iterable[Tracked] = (),
+    **details: object,
+) -> LedgerEntry:
+    """Write a line: `by` did `verb` to `subject`, for this reason.
+
+    Call it as the last step of an act, in its transaction; everybody else's acts
+    wait from here to the commit. `also` names further tracked rows that the act
+    saved; the entry carries the digests of their new versions. Raises `Unavailable`
+    when the ledger is busy for longer than the connection's lock timeout.
+    """
+    versions = {
+        f"{row._meta.label_lower}:{row.pk}": row.version_digest
+        for row in chain([subject], also)
+        if isinstance(row, Tracked) and row.version_digest
+    }
+    seq, prev = _next()
+    at = clock.now()
+    uuid = UUID(str(uuid_utils.uuid7()))
+    request_id = str(get_contextvars().get("request_id", ""))
+    reason = redact(reason)
+    entry = LedgerEntry(
+        seq=seq,
+        uuid=uuid,
+        at=at,
+        actor=by,
+        actor_name=by.name,
+        verb=verb,
+        subject_type=subject._meta.label_lower,
+        subject_id=str(subject.pk),
+        subject_name=str(subject)[:300],
+        reason=reason,
+        request_id=request_id,
+    )
+    body = canonical(
+        {
+            **_projection(entry),
+            "actor": {"kind": by.kind, "id": str(by.pk), "name": by.name},
+            "authenticated_by": str(by.authenticated_by),
+            "details": redact_value(plain(details)),
+            "versions": versions,
+        }
+    )
+    entry.body = body.decode()
+    entry.leaf = leaf_of(body)
+    entry.link = link_of(prev, seq, entry.leaf)
+    entry.save()
+    return entry
+
+
+def _next() -> tuple[int, bytes]:
+    """Lock the ledger; the next place in it, and the link to continue from."""
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        except OperationalError as error:
+            raise Unavailable(
+                "The ledger is busy; nothing was changed. Try again.",
+                code="LEDGER_BUSY",
+            ) from error
+        cursor.execute(
+            "SELECT seq, link FROM portal_ledgerentry ORDER BY seq DESC LIMIT 1"
+        )
+        head = cursor.fetchone()
+    return (head[0] + 1, bytes(head[1])) if head else (1, GENESIS)
+
+
+def plain(value: object) -> object:
+    """A JSON value for anything that acts put into details; times and numbers as text
+    where JSON could not keep them exactly."""
+    match value:
+        case None | bool() | str():
+            return str(value) if isinstance(value, StrEnum) else value
+        case int():
+            return value if abs(value) < 2**53 else str(value)
+        case datetime():
+            return value.astimezone(UTC).isoformat()
+        case date() | Decimal() | UUID():
+            return str(value)
+        case dict():
+            return {str(key): plain(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [plain(item) for item in value]
+        case Model():
+            return str(value.pk)
+        case _:
+            return value
+
+
+def _projection(entry: LedgerEntry) -> dict[str, object]:
+    """What the columns of an entry say, as its body has to say it."""
+    return {
+        "seq": entry.seq,
+        "uuid": str(entry.uuid),
+        "at": entry.at.astimezone(UTC).isoformat(),
+        "verb": str(entry.verb),
+        "subject": {
+            "type": entry.subject_type,
+            "id": entry.subject_id,
+            "name": entry.subject_name,
+        },
+        "reason": entry.reason,
+        "request_id": entry.request_id,
+    }
+
+
+def verify() -> Iterator[Finding]:
+    """Everything that is wrong with the ledger, in its order.
+
+    Reads the whole ledger once, in constant memory.
+    """
+    entries = LedgerEntry.objects.order_by("seq").iterator(chunk_size=2000)
+    yield from findings(_checked_lines(entries, found := []))
+    yield from found
+
+
+def _checked_lines(
+    entries: Iterable[LedgerEntry], misprojected: list[Finding]
+) -> Iterator[Line]:
+    """The lines of the entries; columns that belie their body go to `misprojected`."""
+    for entry in entries:
+        if not _is_projection_true(entry):
+            misprojected.append(
+                Finding(
+                    entry.seq,
+                    Fault.MISPROJECTED,
+                    "its columns do not say what its text says",
+                )
+            )
+        yield entry.line
+
+
+def _is_projection_true(entry: LedgerEntry) -> bool:
+    try:
+        body = loads(entry.body)
+    except ValueError:
+        return False
+    expected = {
+        **_projection(entry),
+        "actor": {"id": str(entry.actor_id), "name": entry.actor_name},
+    }
+    actor = body.get("actor", {})
+    found = {key: body.get(key) for key in expected}
+    found["actor"] = {"id": actor.get("id"), "name": actor.get("name")}
+    return found == expected

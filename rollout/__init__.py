@@ -1,0 +1,1 @@
+"""Taking Option C from nobody to everybody, safely."""

@@ -1,0 +1,40 @@
+"""The tables of a rollout."""
+
+from rollout.models.artifacts import Artifact, Origin
+from rollout.models.decisions import Decision
+from rollout.models.fallback import FallbackOffer
+from rollout.models.flags import Flag, Rule
+from rollout.models.rollouts import Rollout, RolloutKind
+from rollout.models.runs import (
+    Advance,
+    DocumentKind,
+    Run,
+    RunDocument,
+    RunEvent,
+    Standing,
+)
+from rollout.models.snapshots import Snapshot
+from rollout.models.stages import OPEN_STATES, Attempt, Stage
+from rollout.models.switch import Switch
+
+__all__ = [
+    "OPEN_STATES",
+    "Advance",
+    "Artifact",
+    "Attempt",
+    "Decision",
+    "DocumentKind",
+    "FallbackOffer",
+    "Flag",
+    "Origin",
+    "Rollout",
+    "RolloutKind",
+    "Rule",
+    "Run",
+    "RunDocument",
+    "RunEvent",
+    "Snapshot",
+    "Stage",
+    "Standing",
+    "Switch",
+]

@@ -1,0 +1,135 @@
+"""The shape of the code: imports point left and down, acts are atomic and audited."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+APPS = ["portal", "rollout", "drills"]  # an app may import itself and those to its left
+LAYERS = ["domain", "models", "services", "edges"]  # the same for layers inside an app
+GROUND = {"portal.errors", "portal.clock"}  # below everything
+# Settings, urls and the entry points put the parts together, so they see all of them.
+COMPOSITION = {
+    "portal.settings",
+    "portal.urls",
+    "portal.asgi",
+    "portal.wsgi",
+    "portal.supervisor",
+}
+DOMAIN_LIBRARIES = {"mmh3", "cryptography", "rfc8785", "re2", "jsonschema_rs"}
+FORBIDDEN_NAMES = {
+    "utils",
+    "helpers",
+    "common",
+    "core",
+    "extras",
+    "manager",
+    "processor",
+}
+
+
+def _modules() -> list[tuple[str, ast.Module]]:
+    found = []
+    for app in APPS:
+        for path in sorted((ROOT / app).rglob("*.py")):
+            if "migrations" not in path.parts:
+                name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+                tree = ast.parse(path.read_text())
+                found.append((name.removesuffix(".__init__"), tree))
+    return found
+
+
+MODULES = _modules()
+ids = [name for name, _ in MODULES]
+each_module = pytest.mark.parametrize(("name", "tree"), MODULES, ids=ids)
+
+
+def place(name: str) -> tuple[int, int] | None:
+    """Where a module stands: its app and its layer; None for what is not ours."""
+    parts = name.split(".")
+    if parts[0] not in APPS:
+        return None
+    if ".".join(parts[:2]) in GROUND:
+        return (0, 0)
+    layer = parts[1] if len(parts) > 1 and parts[1] in LAYERS else "edges"
+    return (APPS.index(parts[0]), LAYERS.index(layer))
+
+
+def imports(tree: ast.Module) -> set[str]:
+    """Everything that a module imports, by full name."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def acts_in(name: str, tree: ast.Module) -> list[ast.FunctionDef]:
+    """The acts of a module: public functions of services with a keyword-only `by`."""
+    if ".services." not in name:
+        return []
+    return [
+        node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+        and not node.name.startswith("_")
+        and {arg.arg for arg in node.args.kwonlyargs} >= {"by", "reason"}
+    ]
+
+
+@each_module
+def test_imports_point_only_left_and_down(name, tree):
+    if name in COMPOSITION:
+        return
+    app, layer = place(name)
+    for target in sorted(filter(place, imports(tree))):
+        target_app, target_layer = place(target)
+        assert target_app <= app, f"{name} imports {target}: a later app"
+        assert target_layer <= layer, f"{name} imports {target}: a higher layer"
+
+
+@each_module
+def test_the_domain_knows_no_framework(name, tree):
+    if ".domain" not in name:
+        return
+    for target in sorted(imports(tree)):
+        top = target.split(".")[0]
+        ours = place(target) is not None
+        assert ours or top in DOMAIN_LIBRARIES or top in sys.stdlib_module_names, (
+            f"{name} imports {target}"
+        )
+
+
+@each_module
+def test_imports_stand_at_the_top(name, tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            inside = [
+                n for n in ast.walk(node) if isinstance(n, ast.Import | ast.ImportFrom)
+            ]
+            assert not inside, f"{name}.{node.name} imports inside"
+
+
+@each_module
+def test_every_act_is_atomic_and_audited(name, tree):
+    for act in acts_in(name, tree):
+        calls = {
+            ast.unparse(node.func).split(".")[-1]
+            for node in ast.walk(act)
+            if isinstance(node, ast.Call)
+        }
+        # Asking for a second person is an act of its own, and audited there.
+        if "record" not in calls and "request" in calls:
+            continue
+        decorators = " ".join(ast.unparse(each) for each in act.decorator_list)
+        assert "transaction.atomic" in decorators, f"{name}.{act.name} is not atomic"
+        assert "record" in calls, f"{name}.{act.name} leaves no line in the ledger"
+
+
+@each_module
+def test_no_module_is_a_drawer_for_everything(name, tree):
+    assert not FORBIDDEN_NAMES & set(name.split(".")), name
