@@ -37,6 +37,8 @@ def require(by: Actor, act: May, *, rollout: str | None = None) -> None:
     `rollout` is the key of the rollout that it is done to; a token is good for its
     own rollout only. Raises `NotAllowed`, which names the roles that would do.
     """
+    if by.kind == ActorKind.PERSON:
+        by.person.forget_roles()  # a role that was taken away is gone at once
     if act not in grants_of(by):
         roles = [str(role) for role in roles_that(act)]
         raise NotAllowed(

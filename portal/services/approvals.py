@@ -74,7 +74,7 @@ def request(
         )
     payload = payload or {}
     approvable.check(subject, payload)
-    _void_pending(act, subject, by=by, reason="Replaced by a newer request.")
+    void_pending(act, subject, by=by, reason="Replaced by a newer request.")
     base = approvable.base(subject)
     now = clock.now()
     approval = Approval(
@@ -167,12 +167,9 @@ def withdraw(approval_id: int, *, by: Actor, reason: str) -> Approval:
     return approval
 
 
+@transaction.atomic
 def void_pending(act: str, subject: Model, *, by: Actor, reason: str) -> None:
-    """End a pending request because what it rests on has gone; part of other acts."""
-    _void_pending(act, subject, by=by, reason=reason)
-
-
-def _void_pending(act: str, subject: Model, *, by: Actor, reason: str) -> None:
+    """End a pending request because what it rests on has gone; a part of other acts."""
     pending = Approval.objects.select_for_update().filter(
         act=act,
         subject_type=subject._meta.label_lower,

@@ -36,6 +36,7 @@ LOCK = 0x1ED6E5
 def record(
     verb: StrEnum,
     subject: Model,
+    /,
     *,
     by: Actor,
     reason: str,
