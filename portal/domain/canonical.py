@@ -4,13 +4,14 @@ The spelling is RFC 8785 (JSON Canonicalization Scheme).
 """
 
 from hashlib import sha256
+from typing import Any
 
 import rfc8785
 
 from portal.errors import Invalid
 
 
-def canonical(value: object) -> bytes:
+def canonical(value: Any) -> bytes:
     """The RFC 8785 bytes of a JSON value.
 
     Raises `Invalid` for what has no canonical form: integers beyond ±(2^53 - 1),
@@ -29,6 +30,6 @@ def digest(data: bytes) -> str:
     return f"sha256:{sha256(data).hexdigest()}"
 
 
-def digest_of(value: object) -> str:
+def digest_of(value: Any) -> str:
     """The digest of a JSON value, whatever the order of its keys."""
     return digest(canonical(value))

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from enum import StrEnum
 
+from portal.errors import WrongMoment
+
 
 class Queue(StrEnum):
     """The queues; one worker process serves exactly one of them."""
@@ -42,6 +44,19 @@ MOVES = {
     (JobState.WAITING, Act.BURY): JobState.DEAD,
     (JobState.DEAD, Act.REQUEUE): JobState.WAITING,
 }
+
+
+def after(state: JobState, act: Act) -> JobState:
+    """The state that `act` leads to, or a refusal that says what is possible."""
+    try:
+        return MOVES[state, act]
+    except KeyError:
+        raise WrongMoment(
+            f"A job that is {state} cannot {act}.",
+            state=str(state),
+            possible=[str(each) for found, each in MOVES if found == state],
+        ) from None
+
 
 MAX_ATTEMPTS = 8
 LEASE = timedelta(seconds=20)

@@ -36,9 +36,8 @@ class Job(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     once = models.CharField(
         max_length=200,
-        null=True,
         blank=True,
-        help_text="At most one unfinished job has this name.",
+        help_text="At most one unfinished job has this name, if it has any.",
     )
 
     class Meta:
@@ -49,7 +48,7 @@ class Job(models.Model):
             models.UniqueConstraint(
                 name="job_is_wanted_once",
                 fields=["once"],
-                condition=Q(state__in=["waiting", "running"]),
+                condition=Q(state__in=["waiting", "running"]) & ~Q(once=""),
             ),
         ]
         indexes = [

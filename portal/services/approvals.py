@@ -109,8 +109,7 @@ def request(
 @transaction.atomic
 def confirm(approval_id: int, *, by: Actor, reason: str) -> Approval:
     """Do what was asked: another person, the password again, nothing changed since."""
-    approval, approvable = _locked(approval_id)
-    subject = approvable.subject(approval.subject_id)
+    approval, approvable, subject = _locked(approval_id)
     require(by, approvable.confirm, rollout=approvable.rollout_of(subject))
     state = after(ApprovalState(approval.state), Act.CONFIRM)
     check_another_person(
@@ -146,8 +145,8 @@ def confirm(approval_id: int, *, by: Actor, reason: str) -> Approval:
 @transaction.atomic
 def reject(approval_id: int, *, by: Actor, reason: str) -> Approval:
     """Say no, for somebody who could have said yes."""
-    approval, approvable = _locked(approval_id)
-    require(by, approvable.confirm)
+    approval, approvable, subject = _locked(approval_id)
+    require(by, approvable.confirm, rollout=approvable.rollout_of(subject))
     state = after(ApprovalState(approval.state), Act.REJECT)
     _decide(approval, state, by=by, reason=reason)
     record(Verb.APPROVAL_REJECTED, approval, by=by, reason=reason, act=approval.act)
@@ -157,8 +156,8 @@ def reject(approval_id: int, *, by: Actor, reason: str) -> Approval:
 @transaction.atomic
 def withdraw(approval_id: int, *, by: Actor, reason: str) -> Approval:
     """Take back one's own request."""
-    approval, approvable = _locked(approval_id)
-    require(by, approvable.ask)
+    approval, approvable, subject = _locked(approval_id)
+    require(by, approvable.ask, rollout=approvable.rollout_of(subject))
     if by.person_behind is None or by.person_behind.pk != approval.requester_person_id:
         raise NotAllowed("Only who made the request can withdraw it.")
     state = after(ApprovalState(approval.state), Act.WITHDRAW)
@@ -188,16 +187,20 @@ def void_pending(act: str, subject: Model, *, by: Actor, reason: str) -> None:
         record(verb, approval, by=by, reason=reason, act=act)
 
 
-def _locked(approval_id: int) -> tuple[Approval, Approvable]:
+def _locked(approval_id: int) -> tuple[Approval, Approvable, Any]:
+    """The request, its act, and its subject; the subject is locked first, as it is in
+    the acts that void requests, so that the two never wait for each other."""
+    approval = Approval.objects.filter(pk=approval_id).first()
+    if approval is None:
+        raise NotFound(f"There is no request {approval_id}.")
+    approvable = APPROVABLES[approval.act]
+    subject = approvable.subject(approval.subject_id)
     approval = (
         Approval.objects.select_for_update(of=["self"])
         .select_related("requester")
-        .filter(pk=approval_id)
-        .first()
+        .get(pk=approval_id)
     )
-    if approval is None:
-        raise NotFound(f"There is no request {approval_id}.")
-    return approval, APPROVABLES[approval.act]
+    return approval, approvable, subject
 
 
 def _decide(

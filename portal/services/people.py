@@ -102,9 +102,11 @@ def install_role(person_id: int, role: Role, *, by: Actor, reason: str) -> RoleG
             "Somebody has signed in already: roles are granted by two people now.",
             code="INSTALLATION_IS_OVER",
         )
-    return _grant(
+    grant = _grant(
         _locked(person_id), role, granted_by=by, by=by, reason=reason, installing=True
     )
+    record(Verb.ROLE_GRANTED, grant, by=by, reason=reason, **_said(grant))
+    return grant
 
 
 @transaction.atomic
@@ -164,15 +166,6 @@ def _grant(
     )
     grant.save_as(by, reason=reason)
     person.forget_roles()
-    record(
-        Verb.ROLE_GRANTED,
-        grant,
-        by=by,
-        reason=reason,
-        role=role,
-        person=person.username,
-        at_installation=installing,
-    )
     return grant
 
 
@@ -182,9 +175,18 @@ def _apply_grant(
     if by.person_behind is not None:
         check_grant(to=person.pk, by=by.person_behind.pk)
     requester = Actor.objects.get(pk=payload["granted_by"])
-    _grant(
+    grant = _grant(
         person, role_named(payload["role"]), granted_by=requester, by=by, reason=reason
     )
+    record(Verb.ROLE_GRANTED, grant, by=by, reason=reason, **_said(grant))
+
+
+def _said(grant: RoleGrant) -> dict[str, object]:
+    return {
+        "role": grant.role,
+        "person": grant.person.username,
+        "at_installation": grant.at_installation,
+    }
 
 
 def request_role(person_id: int, role: Role, *, by: Actor, reason: str):

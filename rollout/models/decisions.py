@@ -21,6 +21,7 @@ class Decision(Evidence):
     id = models.UUIDField(primary_key=True)
     rollout = models.ForeignKey(Rollout, models.PROTECT, related_name="decisions")
     run_id = models.CharField(max_length=200)
+    unit = models.CharField(max_length=500, help_text="targetingKey: what sticks.")
     is_override = models.BooleanField(default=False)
     workflow = models.CharField(max_length=50)
     reason = models.CharField(max_length=30, choices=choices(Reason))
@@ -60,6 +61,7 @@ class Decision(Evidence):
                 fields=["rollout", "run_id", "decided_at"], name="decision_run"
             ),
             models.Index(fields=["-decided_at", "-id"], name="decision_list"),
+            models.Index(fields=["rollout", "unit"], name="decision_unit"),
         ]
 
     def __str__(self) -> str:

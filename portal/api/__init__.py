@@ -1,0 +1,1 @@
+"""REST: resources are read, acts are posted."""

@@ -1,0 +1,32 @@
+"""Who is calling: a service with a token, or a person with a session."""
+
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from portal.models import Actor
+from portal.services import actors, tokens
+
+
+class BearerTokens(BaseAuthentication):
+    """`Authorization: Bearer <token>`; `request.user` is the token's actor."""
+
+    def authenticate(self, request: Request) -> tuple[Actor, str] | None:
+        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        try:
+            return tokens.authenticate(text.strip()), "token"
+        except tokens.BadToken as refusal:
+            raise AuthenticationFailed(str(refusal), code=refusal.code) from None
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="portal"'
+
+
+class Sessions(SessionAuthentication):
+    """A person who is signed in to the admin; unsafe methods need the CSRF token."""
+
+    def authenticate(self, request: Request) -> tuple[Actor, None] | None:
+        found = super().authenticate(request)
+        return (actors.for_person(found[0]), None) if found else None

@@ -1,0 +1,46 @@
+"""Bodies: strict JSON for acts, raw bytes for documents and artifacts."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from rest_framework.parsers import BaseParser
+
+from portal.domain.strict_json import read
+from portal.errors import Malformed, TooLarge
+
+
+class StrictJSON(BaseParser):
+    """One JSON object: no deep nesting, no doubled keys, nothing inexact."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None):
+        raw = stream.read()
+        value = read(raw or b"{}", limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        if not isinstance(value, dict):
+            raise Malformed("The body has to be a JSON object.")
+        return value
+
+
+class Anything(BaseParser):
+    """For views that read the raw body themselves; parses nothing."""
+
+    media_type = "*/*"
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None):
+        return {}
+
+
+def raw_body(request: HttpRequest, *, limit: int) -> bytes:
+    """The bytes of a body, or `TooLarge` before more than `limit` of them are read."""
+    announced = request.META.get("CONTENT_LENGTH") or "0"
+    if announced.isdigit() and int(announced) > limit:
+        raise TooLarge(
+            f"This body is {announced} bytes long; at most {limit} are taken.",
+            limit=limit,
+        )
+    raw = request.read(limit + 1)
+    if len(raw) > limit:
+        raise TooLarge(f"At most {limit} bytes are taken.", limit=limit)
+    return raw

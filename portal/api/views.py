@@ -1,0 +1,169 @@
+"""What the views of the API share, and those of what every part shares."""
+
+from typing import ClassVar
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.generics import ListAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from portal.domain.roles import May
+from portal.models import Actor, ActorKind, Approval, LedgerEntry
+from portal.services.access import grants_of
+
+
+class Because(serializers.Serializer):
+    """An act needs a reason; it is in the ledger for ever."""
+
+    reason = serializers.CharField(max_length=2000)
+
+
+class PortalView(APIView):
+    """A view that says which act each of its methods stands for."""
+
+    may: ClassVar[dict[str, May]] = {}
+
+    @property
+    def actor(self) -> Actor:
+        """Who is calling."""
+        return self.request.user
+
+    def said(self, serializer: type[serializers.Serializer] = Because) -> dict:
+        """The validated body."""
+        asked = serializer(data=self.request.data)
+        asked.is_valid(raise_exception=True)
+        return asked.validated_data
+
+
+class Me(serializers.Serializer):
+    """The caller, as the portal sees it."""
+
+    name = serializers.CharField()
+    kind = serializers.CharField()
+    rollout = serializers.CharField(allow_null=True)
+    scopes = serializers.ListField(child=serializers.CharField())
+    roles = serializers.ListField(child=serializers.CharField())
+    may = serializers.ListField(child=serializers.CharField())
+
+
+class MeView(PortalView):
+    """Who am I, and what may I do?"""
+
+    may = {"GET": May.READ}
+
+    @extend_schema(summary="Who am I", responses=Me)
+    def get(self, request: Request) -> Response:
+        actor = self.actor
+        is_token = actor.kind == ActorKind.TOKEN
+        return Response(
+            {
+                "name": actor.name,
+                "kind": actor.kind,
+                "rollout": (actor.token.rollout or None) if is_token else None,
+                "scopes": actor.token.scopes if is_token else [],
+                "roles": [] if is_token else sorted(actor.person.roles),
+                "may": sorted(grants_of(actor)),
+            }
+        )
+
+
+class Line(serializers.ModelSerializer):
+    """One line of the ledger; `body` is what was hashed."""
+
+    actor = serializers.CharField(source="actor_name")
+    leaf = serializers.SerializerMethodField()
+    link = serializers.SerializerMethodField()
+
+    class Meta:
+        model = LedgerEntry
+        fields = [
+            "seq",
+            "uuid",
+            "at",
+            "actor",
+            "verb",
+            "subject_type",
+            "subject_id",
+            "subject_name",
+            "reason",
+            "request_id",
+            "body",
+            "leaf",
+            "link",
+        ]
+
+    def get_leaf(self, entry: LedgerEntry) -> str:
+        return bytes(entry.leaf).hex()
+
+    def get_link(self, entry: LedgerEntry) -> str:
+        return bytes(entry.link).hex()
+
+
+AUDIT_FILTERS = ("verb", "subject_type", "subject_id", "request_id")
+
+
+class AuditView(ListAPIView):
+    """Who did what, when and why; newest first."""
+
+    may = {"GET": May.READ}
+    serializer_class = Line
+
+    @extend_schema(
+        summary="Read the ledger",
+        parameters=[
+            OpenApiParameter(name, str, description=f"Only lines with this {name}.")
+            for name in AUDIT_FILTERS
+        ],
+    )
+    def get(self, request: Request) -> Response:
+        return self.list(request)
+
+    def get_queryset(self) -> QuerySet[LedgerEntry]:
+        wanted = {
+            name: value
+            for name in AUDIT_FILTERS
+            if (value := self.request.query_params.get(name))
+        }
+        return LedgerEntry.objects.filter(**wanted)
+
+
+class Asked(serializers.ModelSerializer):
+    """A request that takes a second person."""
+
+    requester = serializers.CharField(source="requester.name")
+    decider = serializers.CharField(source="decider.name", default=None)
+
+    class Meta:
+        model = Approval
+        fields = [
+            "id",
+            "act",
+            "subject_type",
+            "subject_id",
+            "subject_name",
+            "payload",
+            "digest",
+            "state",
+            "reason",
+            "requester",
+            "requested_at",
+            "expires_at",
+            "decider",
+            "decided_at",
+            "decision_reason",
+        ]
+
+
+class ApprovalsView(ListAPIView):
+    """What somebody asked for; it is confirmed in the admin, by somebody else."""
+
+    may = {"GET": May.READ}
+    serializer_class = Asked
+    queryset = Approval.objects.select_related("requester", "decider")
+
+    @extend_schema(summary="Read requests for approval")
+    def get(self, request: Request) -> Response:
+        return self.list(request)

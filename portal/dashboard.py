@@ -1,0 +1,4 @@
+
+
+def context(request, context):
+    return context

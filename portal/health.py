@@ -1,0 +1,32 @@
+"""`/livez` and `/readyz`: for probes, without a sign-in, without secrets."""
+
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from portal.services import health
+
+
+@never_cache
+@require_safe
+def livez(request: HttpRequest) -> JsonResponse:
+    """This process answers."""
+    return JsonResponse({"status": "alive"})
+
+
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """200 when every part is well, 503 with the parts that are not."""
+    found = health.findings()
+    is_ready = all(finding.is_well for finding in found.values())
+    return JsonResponse(
+        {
+            "status": "ready" if is_ready else "not ready",
+            "checks": {
+                name: {"is_well": finding.is_well, "says": finding.says}
+                for name, finding in found.items()
+            },
+        },
+        status=200 if is_ready else 503,
+    )

@@ -1,0 +1,105 @@
+"""Where RQ and the job table meet: a bell rung over there, a row carried out here.
+
+RQ carries nothing but the id of a row.
+"""
+
+import os
+import socket
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import Error, connections
+from redis import Redis
+from rq import Queue, Worker
+from rq.exceptions import DuplicateJobError, NoSuchJobError
+from rq.job import Job as RqJob
+from rq.job import JobStatus
+from rq.serializers import JSONSerializer
+
+from portal.models import Job
+from portal.services import heartbeats, jobs
+
+log = structlog.get_logger(__name__)
+
+HARD_LIMIT_S = 600  # RQ ends the work-horse of a job that takes longer
+KEPT_S = 60  # how long Redis remembers what is over
+
+
+def carry_out(job_id: int) -> None:
+    """Safe to run twice: only the last claim of a row can write."""
+    connections.close_all()  # whatever was open belongs to the process we forked from
+    jobs.carry_out(job_id, worker=f"{socket.gethostname()}:{os.getpid()}")
+    connections.close_all()
+
+
+def queue_named(name: str, redis: Redis) -> Queue:
+    """The RQ queue that stands for one of ours."""
+    return Queue(
+        f"{settings.REDIS_PREFIX}-{name}", connection=redis, serializer=JSONSerializer
+    )
+
+
+def ring(job: Job, redis: Redis) -> bool:
+    """Tell Redis of a due job; False when it still knows of the last time.
+
+    The id says which attempt and which telling this is, so that a job which Redis
+    forgot can be told again, and one that merely waits its turn is not told twice.
+    """
+    if job.handings and _is_queued(_bell_id(job, job.handings), redis):
+        return False
+    try:
+        queue_named(job.queue, redis).enqueue_call(
+            "portal.jobs.carry_out",
+            args=(job.pk,),
+            timeout=HARD_LIMIT_S,
+            result_ttl=0,
+            failure_ttl=KEPT_S,
+            job_id=_bell_id(job, job.handings + 1),
+            description=f"{job.kind} {job.pk}",
+            unique=True,
+        )
+    except DuplicateJobError:
+        return True  # told before the last crash could be noted
+    return True
+
+
+def _bell_id(job: Job, handing: int) -> str:
+    return f"{settings.REDIS_PREFIX}-{job.pk}-{handing}"
+
+
+def _is_queued(bell_id: str, redis: Redis) -> bool:
+    try:
+        bell = RqJob.fetch(bell_id, connection=redis, serializer=JSONSerializer)
+        return bell.get_status(refresh=False) == JobStatus.QUEUED
+    except NoSuchJobError:
+        return False
+
+
+class QueueWorker(Worker):
+    """RQ's worker on exactly one queue, with a sign of life in the database.
+
+    With several queues RQ pops in two steps and loses jobs when it is killed between
+    them; with one it pops in one.
+    """
+
+    def __init__(self, name: str, redis: Redis) -> None:
+        self.queue_name = name
+        super().__init__(
+            [queue_named(name, redis)],
+            connection=redis,
+            serializer=JSONSerializer,
+            worker_ttl=20,  # also how often an idle worker gives a sign of life: - 15 s
+            maintenance_interval=5,
+            job_monitoring_interval=5,
+            log_job_description=False,
+        )
+
+    def heartbeat(self, *args: Any, **kwargs: Any) -> None:
+        super().heartbeat(*args, **kwargs)
+        try:
+            heartbeats.beat(f"worker {self.queue_name}")
+        except Error as error:
+            log.warning("heartbeat_failed", error=str(error))
+        finally:
+            connections.close_all()  # never hand an open connection to a fork

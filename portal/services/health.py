@@ -1,0 +1,89 @@
+"""Is the portal ready? Every part says so for itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import redis as redis_client
+from django.db import Error, connection
+from django.db.models.functions import Now
+
+from portal import clock
+from portal.domain.jobs import JobState
+from portal.models import Heartbeat, Job
+from portal.services import heartbeats, redis
+
+OLDEST_WAITING = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Whether one part is well, and what there is to say about it."""
+
+    is_well: bool
+    says: str
+
+
+Check = Callable[[], Finding]
+_checks: dict[str, Check] = {}
+
+
+def register(name: str, check: Check) -> None:
+    """Add a check; apps do so in their `readiness.py`."""
+    _checks[name] = check
+
+
+def findings() -> dict[str, Finding]:
+    """Every check, in order; one that fails to run is not well."""
+    found = {}
+    for name, check in _checks.items():
+        try:
+            found[name] = check()
+        except (Error, redis_client.RedisError) as error:
+            found[name] = Finding(False, f"cannot tell: {type(error).__name__}")
+    return found
+
+
+def database() -> Finding:
+    """PostgreSQL answers."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return Finding(True, "answers")
+
+
+def queue() -> Finding:
+    """Redis or Valkey answers."""
+    redis.connection().ping()
+    return Finding(True, "answers")
+
+
+def processes() -> Finding:
+    """Relay and workers have given a sign of life; one never seen has stopped."""
+    fresh = set(
+        Heartbeat.objects.filter(
+            at__gte=Now() - heartbeats.STALE_AFTER, name__in=heartbeats.EXPECTED
+        ).values_list("name", flat=True)
+    )
+    missing = [name for name in heartbeats.EXPECTED if name not in fresh]
+    if missing:
+        return Finding(False, f"no sign of life from {', '.join(missing)}")
+    return Finding(True, "relay and all workers are alive")
+
+
+def waiting() -> Finding:
+    """No job has been due for long."""
+    due = Job.objects.filter(state=JobState.WAITING, run_after__lte=Now())
+    oldest = due.order_by("run_after").values_list("run_after", flat=True).first()
+    if oldest is None:
+        return Finding(True, "no job is due")
+    age = clock.now() - oldest
+    return Finding(age < OLDEST_WAITING, f"the oldest due job waits {age.seconds} s")
+
+
+for _name, _check in {
+    "database": database,
+    "queue": queue,
+    "processes": processes,
+    "waiting": waiting,
+}.items():
+    register(_name, _check)

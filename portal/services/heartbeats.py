@@ -1,0 +1,27 @@
+"""Signs of life: who is supposed to be there, and when they last said so."""
+
+import os
+import socket
+from datetime import timedelta
+
+from django.db.models.functions import Now
+
+from portal.domain.jobs import Queue
+from portal.models import Heartbeat
+
+STALE_AFTER = timedelta(seconds=30)
+RELAY = "relay"
+EXPECTED = (RELAY, *(f"worker {queue}" for queue in Queue))
+
+
+def beat(name: str, **details: object) -> None:
+    """Say that the process in this part is alive."""
+    Heartbeat.objects.update_or_create(
+        name=name,
+        defaults={
+            "at": Now(),
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "details": details,
+        },
+    )

@@ -1,0 +1,30 @@
+"""How long a sign-in lasts: half an hour idle, twelve hours altogether."""
+
+import time
+from collections.abc import Callable
+
+from django.conf import settings
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse
+
+STARTED, SEEN = "started_at", "seen_at"
+NOTE_EVERY_S = 60  # the last use is noted once a minute, not at every request
+
+
+class SessionLimits:
+    """Sign out whoever was away for too long, or has been here for too long."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.user.is_authenticated:
+            now = time.time()
+            started = request.session.setdefault(STARTED, now)
+            seen = request.session.setdefault(SEEN, now)
+            is_over = now - started > settings.SESSION_COOKIE_AGE
+            if is_over or now - seen > settings.SESSION_IDLE_SECONDS:
+                logout(request)
+            elif now - seen > NOTE_EVERY_S:
+                request.session[SEEN] = now
+        return self.get_response(request)

@@ -1,0 +1,261 @@
+"""`make run`: every process that the portal needs, on one machine.
+
+PostgreSQL and Valkey run in sessions of their own and are stopped last; the others
+are started again whenever they end.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from portal.embedded import CannotStart, Servers, database_url, redis_url
+from portal.embedded import state_directory
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+QUEUES = ("safety", "rollout", "drills", "delivery")
+READY_LIMIT_S = 60.0
+STOP_LIMIT_S = 15.0
+ADMIN = "admin"
+
+
+class CannotRun(RuntimeError):
+    """The portal did not come up; the message is one clear line."""
+
+
+class Stopped(Exception):
+    """Somebody asked to stop."""
+
+
+@dataclass(slots=True)
+class Child:
+    """A process that is kept running."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    failures: int = 0
+    not_before: float = field(default=0.0)
+
+    def start(self) -> None:
+        """Start it, in a process group of its own so that all of it can be ended."""
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                self.command,
+                cwd=BASE_DIR,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        self.started_at = time.monotonic()
+
+    def keep_alive(self) -> None:
+        """Start it again if it has ended; ever later if it keeps ending at once."""
+        if self.process is None or self.process.poll() is None:
+            return
+        now = time.monotonic()
+        if self.not_before == 0.0:
+            was_brief = now - self.started_at < 10
+            self.failures = self.failures + 1 if was_brief else 0
+            self.not_before = now + min(10.0, 0.2 * 2**self.failures)
+        elif now >= self.not_before:
+            self.not_before = 0.0
+            self.start()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process and everything that it started."""
+        if self.process is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, number)
+
+
+def main() -> None:
+    """Bring everything up, say where it is, and stay until told to stop."""
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    var = state_directory()
+    servers = Servers(var)
+    children: list[Child] = []
+    status = 0
+    try:
+        port = _port()
+        _run(var, port, servers, children)
+    except Stopped:
+        print("\nStopping …", flush=True)
+    except (CannotRun, CannotStart, OSError) as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        status = 1
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        _end(children)
+        servers.stop()
+    sys.exit(status)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise Stopped
+
+
+def _port() -> int:
+    text = os.environ.get("PORT") or "8000"
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise CannotRun(f"PORT={text} is no port.")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", int(text)))
+        except OSError:
+            raise CannotRun(
+                f"Port {text} is taken; choose another one: make run PORT=8001"
+            ) from None
+    return int(text)
+
+
+def _run(var: Path, port: int, servers: Servers, children: list[Child]) -> None:
+    environment = os.environ | {"VAR": str(var), "DJANGO_SETTINGS_MODULE": "portal.settings"}
+    has_own_database = "DATABASE_URL" not in environment
+    has_own_redis = "REDIS_URL" not in environment
+    _say("database and queue")
+    servers.start(postgres=has_own_database, valkey=has_own_redis)
+    environment.setdefault("DATABASE_URL", database_url(var))
+    environment.setdefault("REDIS_URL", redis_url(var))
+    logs = var / "log"
+    logs.mkdir(exist_ok=True)
+    _say("tables")
+    _manage(environment, "migrate", "--verbosity", "0")
+    _say("baseline")
+    _manage(environment, "seed_baseline")
+    password = _first_administrator(environment)
+    python = sys.executable
+    web = environment | {"DATABASE_POOL": "1"}
+    children.append(
+        Child(
+            "web",
+            [
+                *(python, "-m", "uvicorn", "portal.asgi:application"),
+                *("--host", "127.0.0.1", "--port", str(port), "--no-access-log"),
+                *("--lifespan", "off", "--no-server-header", "--log-level", "warning"),
+                *("--timeout-graceful-shutdown", "5"),
+            ],
+            web,
+            logs / "web.log",
+        )
+    )
+    commands = {"relay": ["relay"]} | {
+        f"worker-{queue}": ["worker", queue] for queue in QUEUES
+    }
+    for name, arguments in commands.items():
+        command = [python, "manage.py", *arguments]
+        children.append(Child(name, command, environment, logs / f"{name}.log"))
+    _say("web, relay and workers")
+    for child in children:
+        child.start()
+    _wait_until_ready(port, children, logs)
+    _announce(port, password, var)
+    while True:
+        for child in children:
+            child.keep_alive()
+        time.sleep(0.2)
+
+
+def _say(what: str) -> None:
+    print(f"  · {what}", flush=True)
+
+
+def _manage(environment: dict[str, str], *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=BASE_DIR,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines()
+        reason = lines[-1] if lines else "no reason given"
+        raise CannotRun(f"manage.py {arguments[0]} failed: {reason}")
+    return done.stdout
+
+
+def _first_administrator(environment: dict[str, str]) -> str | None:
+    """Make the first administrator; None when there is one already."""
+    try:
+        made = _manage(
+            environment, "create_person", ADMIN, "--role", "administrator", "--json"
+        )
+    except CannotRun as error:
+        if "already" in str(error):
+            return None
+        raise
+    return str(json.loads(made)["password"])
+
+
+def _wait_until_ready(port: int, children: list[Child], logs: Path) -> None:
+    deadline = time.monotonic() + READY_LIMIT_S
+    missing = "it does not answer"
+    while time.monotonic() < deadline:
+        for child in children:
+            child.keep_alive()
+        try:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{port}/readyz", timeout=5
+            ):
+                return
+        except urllib.error.HTTPError as error:
+            missing = error.read().decode(errors="replace")[:500]
+        except OSError:
+            pass
+        time.sleep(0.2)
+    raise CannotRun(f"not ready within a minute ({missing}); see the logs in {logs}")
+
+
+def _announce(port: int, password: str | None, var: Path) -> None:
+    lines = [
+        "",
+        f"The portal is ready:  http://localhost:{port}/",
+        f"API documentation:    http://localhost:{port}/api/docs",
+    ]
+    if password is None:
+        lines.append(f"Sign in as before; the data is in {var}.")
+    else:
+        lines.append(f"Sign in as:           {ADMIN}")
+        lines.append(f"One-time password:    {password}")
+    lines += ["Ctrl-C stops everything; the data stays.", ""]
+    print("\n".join(lines), flush=True)
+
+
+def _end(children: list[Child]) -> None:
+    """End every child and everything that it started."""
+    for child in children:
+        child.signal(signal.SIGTERM)
+    deadline = time.monotonic() + STOP_LIMIT_S
+    for child in children:
+        if child.process is None:
+            continue
+        try:
+            child.process.wait(timeout=max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            pass
+        child.signal(signal.SIGKILL)
+        child.process.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""Every path, put together."""
+
+from csp.decorators import csp_update
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from portal import health, pages
+
+# The pages' script draws with images of its own and styles what it draws.
+api_docs = csp_update({"img-src": "data:"})(
+    SpectacularSwaggerSplitView.as_view(
+        url_name="schema", template_name="portal/api_docs.html"
+    )
+)
+
+urlpatterns = [
+    path("", pages.home),
+    path("livez", health.livez),
+    path("readyz", health.readyz),
+    path("admin/", admin.site.urls),
+    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs", api_docs, name="docs"),
+    path("api/v1/", include("portal.api.urls")),
+    path("api/v1/", include("rollout.api.urls")),
+]
+
+handler400 = pages.bad_request
+handler403 = pages.permission_denied
+handler404 = pages.not_found
+handler500 = pages.server_error

@@ -1,0 +1,136 @@
+"""Files of a run, sent and fetched as raw bytes."""
+
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.http import HttpRequest, StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from portal.api.parsing import Anything
+from portal.domain.roles import May
+from portal.errors import Invalid, Malformed, TooLarge
+from rollout.api.rollouts import ROLLOUT, RolloutView
+from rollout.domain.artifacts import digest_from_field, field_from_digest
+from rollout.models import Artifact
+from rollout.services import artifacts, runs, vault
+
+CHUNK = 256 * 1024
+
+
+class ArtifactShape(serializers.ModelSerializer):
+    """One version of one file of a run."""
+
+    run_id = serializers.CharField(source="run.run_id")
+
+    class Meta:
+        model = Artifact
+        fields = [
+            "run_id",
+            "path",
+            "version",
+            "digest",
+            "size",
+            "origin",
+            "received_at",
+        ]
+
+
+class ArtifactsView(RolloutView):
+    """Every version of every file of a run."""
+
+    may = {"GET": May.READ}
+
+    @extend_schema(
+        summary="List artifacts",
+        parameters=[ROLLOUT],
+        responses=ArtifactShape(many=True),
+    )
+    def get(self, request: Request, run_id: str) -> Response:
+        run = runs.find(self.key, run_id)
+        found = run.artifacts.select_related("run").order_by("path", "-version")
+        return Response(ArtifactShape(found, many=True).data)
+
+
+class ArtifactView(RolloutView):
+    """One file. Write-once: other bytes under the same path are a new version."""
+
+    may = {"GET": May.READ, "PUT": May.REPORT_RUNS}
+    parser_classes = [Anything]
+
+    @extend_schema(
+        summary="Fetch an artifact",
+        parameters=[ROLLOUT, OpenApiParameter("version", int)],
+        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
+    )
+    def get(self, request: Request, run_id: str, path: str) -> StreamingHttpResponse:
+        run = runs.find(self.key, run_id)
+        found = artifacts.find(run, path, version=_version(request))
+        response = StreamingHttpResponse(
+            vault.read(found.digest), content_type="application/octet-stream"
+        )
+        response["Content-Length"] = str(found.size)
+        response["Content-Digest"] = field_from_digest(found.digest)
+        response["ETag"] = f'"{found.digest}"'
+        response["Content-Disposition"] = "attachment"
+        return response
+
+    @extend_schema(
+        summary="Keep an artifact",
+        parameters=[
+            ROLLOUT,
+            OpenApiParameter(
+                "Content-Digest",
+                str,
+                OpenApiParameter.HEADER,
+                required=True,
+                description="RFC 9530: `sha-256=:<base64>:`",
+            ),
+        ],
+        request={"application/octet-stream": OpenApiTypes.BINARY},
+        responses={200: ArtifactShape, 201: ArtifactShape},
+    )
+    def put(self, request: Request, run_id: str, path: str) -> Response:
+        field = request.headers.get("Content-Digest", "")
+        if not field:
+            raise Malformed(
+                "An artifact is sent with its Content-Digest (RFC 9530): "
+                "sha-256=:<base64>:.",
+                code="DIGEST_REQUIRED",
+            )
+        announced = request.META.get("CONTENT_LENGTH") or "0"
+        if announced.isdigit() and int(announced) > settings.MAX_ARTIFACT_BYTES:
+            raise TooLarge(
+                f"At most {settings.MAX_ARTIFACT_BYTES} bytes are taken.",
+                limit=settings.MAX_ARTIFACT_BYTES,
+            )
+        artifact, is_new = artifacts.store(
+            self.key,
+            run_id,
+            path,
+            _chunks(request),
+            by=self.actor,
+            reason="reported by the run",
+            expected=digest_from_field(field),
+        )
+        return Response(ArtifactShape(artifact).data, status=201 if is_new else 200)
+
+
+def _chunks(request: HttpRequest) -> Iterator[bytes]:
+    while chunk := request.read(CHUNK):
+        yield chunk
+
+
+def _version(request: Request) -> int | None:
+    wanted = request.query_params.get("version")
+    if wanted is None:
+        return None
+    if not wanted.isdigit() or len(wanted) > 9:
+        raise Invalid(
+            "A version is a whole number.",
+            errors=[{"pointer": "/version", "detail": "is a whole number"}],
+        )
+    return int(wanted)

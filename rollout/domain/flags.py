@@ -1,0 +1,142 @@
+"""Typed settings: what a value may be, and the clamp that it can never leave."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from portal.errors import Invalid
+
+ENABLED = "PAI_DR_CLI_ENABLED"  # its effective value is the decision itself
+NO_WEB = "PAI_DR_CLI_NO_WEB"
+MODE_DEFAULT = "PAI_DR_CLI_MODE_DEFAULT"
+WAVE1_AGENTS = "PAI_DR_CLI_MAX_WAVE1_AGENTS"
+WAVE2_AGENTS = "PAI_DR_CLI_MAX_WAVE2_AGENTS"
+
+LARGEST = 2**53 - 1
+
+Value = bool | int | str | None
+
+
+class FlagType(StrEnum):
+    """What kind of value a flag has."""
+
+    BOOL = "bool"
+    INTEGER = "integer"
+    ENUM = "enum"
+    STRING = "string"
+    PATH = "path"
+
+
+# Names that older documents use; accepted wherever a flag is named.
+ALIASES = {
+    "PAI_DR_OPTION_C_ENABLED": ENABLED,
+    "PAI_DR_NO_WEB": NO_WEB,
+    "PAI_DR_MODE_DEFAULT": MODE_DEFAULT,
+    "PAI_DR_MAX_WAVE1_AGENTS": WAVE1_AGENTS,
+    "PAI_DR_MAX_WAVE2_AGENTS": WAVE2_AGENTS,
+    "PAI_DR_MAX_SUMMARY_KB": "PAI_DR_CLI_MAX_SUMMARY_KB",
+    "PAI_DR_MAX_TOTAL_SUMMARY_KB": "PAI_DR_CLI_MAX_TOTAL_SUMMARY_KB",
+    "PAI_DR_MAX_REVIEW_ITERATIONS": "PAI_DR_CLI_MAX_REVIEW_ITERATIONS",
+    "PAI_DR_CITATION_VALIDATION_TIER": "PAI_DR_CLI_CITATION_VALIDATION_TIER",
+    "PAI_DR_CITATIONS_BRIGHT_DATA_ENDPOINT": (
+        "PAI_DR_CLI_CITATIONS_BRIGHT_DATA_ENDPOINT"
+    ),
+    "PAI_DR_CITATIONS_APIFY_ENDPOINT": "PAI_DR_CLI_CITATIONS_APIFY_ENDPOINT",
+    "PAI_DR_RUNS_ROOT": "PAI_DR_CLI_RUNS_ROOT",
+}
+
+
+def canonical_key(key: str) -> str:
+    """The name that a flag has today."""
+    return ALIASES.get(key, key)
+
+
+@dataclass(frozen=True, slots=True)
+class FlagSpec:
+    """A flag as rules and clamps see it."""
+
+    key: str
+    type: FlagType
+    default: Value = None
+    minimum: int | None = None
+    maximum: int | None = None
+    options: tuple[str, ...] = ()
+    is_nullable: bool = False
+
+    def check(self, value: Any, *, pointer: str = "") -> Value:
+        """`value`, if this flag can have it; otherwise `Invalid` says why not.
+
+        A value outside the clamp is refused here, when it is written; `clamp` is the
+        second line of defence, when it is evaluated.
+        """
+        if (trouble := self._trouble(value)) is not None:
+            raise Invalid(
+                f"{self.key} cannot be {value!r}: {trouble}.",
+                code="FLAG_VALUE_INVALID",
+                errors=[{"pointer": pointer, "detail": trouble}],
+            )
+        checked: Value = value
+        return checked
+
+    def _trouble(self, value: object) -> str | None:
+        if value is None:
+            return None if self.is_nullable else "it has to have a value"
+        if self.type == FlagType.BOOL:
+            return None if isinstance(value, bool) else "it is true or false"
+        if self.type == FlagType.INTEGER:
+            return self._integer_trouble(value)
+        if not isinstance(value, str):
+            return "it is a text"
+        if self.type == FlagType.ENUM and value not in self.options:
+            return f"it is one of {', '.join(self.options)}"
+        if self.type == FlagType.PATH and not value.startswith(("/", "~")):
+            return "it is an absolute path, or begins with ~"
+        if self.type == FlagType.STRING and not value.strip():
+            return "it is not blank; null says that there is none"
+        return None
+
+    def _integer_trouble(self, value: object) -> str | None:
+        if not isinstance(value, int) or isinstance(value, bool):
+            return "it is a whole number"
+        low = -LARGEST if self.minimum is None else self.minimum
+        high = LARGEST if self.maximum is None else self.maximum
+        return None if low <= value <= high else f"it is from {low} to {high}"
+
+    def clamp(self, value: Value) -> Value:
+        """`value` brought back into the clamp; what has the wrong type, the default."""
+        if self.type == FlagType.INTEGER and isinstance(value, int):
+            if self.minimum is not None and value < self.minimum:
+                return self.minimum
+            if self.maximum is not None and value > self.maximum:
+                return self.maximum
+        return value if self._trouble(value) is None else self.default
+
+
+def stricter(key: str, one: Value, other: Value) -> Value:
+    """The value that exposes less: the smaller number, no web rather than web."""
+    if isinstance(one, bool) and isinstance(other, bool):
+        return one or other if key == NO_WEB else one and other
+    if isinstance(one, int) and isinstance(other, int):
+        return min(one, other)
+    return other
+
+
+def is_towards_safety(key: str, old: Value, new: Value) -> bool:
+    """Whether a change of a default exposes less than before, whoever is asked."""
+    return old != new and stricter(key, old, new) == new and type(old) is type(new)
+
+
+def for_display(value: Value) -> str:
+    """A value for people: addresses without their credentials."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = str(value)
+    if "://" in text:
+        parts = urlsplit(text)
+        host = parts.netloc.rpartition("@")[2]
+        query = "…" if parts.query else ""
+        return urlunsplit((parts.scheme, host, parts.path, query, ""))
+    return text

@@ -1,0 +1,204 @@
+"""The steps of the canary plan: their states, and what a plan says."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from portal.errors import Invalid, WrongMoment
+from rollout.domain.flags import NO_WEB
+from rollout.domain.schemas import GATE_LETTERS, MODES
+
+ANY = "*"
+# From what exposes least to what exposes most.
+SENSITIVITIES = ("no_web", "restricted", "normal")
+
+
+class StageState(StrEnum):
+    """Where a stage is in its life."""
+
+    DRAFT = "draft"
+    READY = "ready"
+    RUNNING = "running"
+    HOLDING = "holding"
+    PROMOTABLE = "promotable"
+    PROMOTED = "promoted"
+    ROLLED_BACK = "rolled_back"
+    DISABLED = "disabled"
+
+
+class Act(StrEnum):
+    """What can happen to a stage."""
+
+    MAKE_READY = "make_ready"
+    START = "start"
+    HOLD = "hold"
+    RESUME = "resume"
+    FIND_PROMOTABLE = "find_promotable"
+    FIND_WANTING = "find_wanting"
+    PROMOTE = "promote"
+    ROLL_BACK = "roll_back"
+    DISABLE = "disable"
+
+
+_S, _A = StageState, Act
+MOVES: dict[tuple[StageState, Act], StageState] = {
+    (_S.DRAFT, _A.MAKE_READY): _S.READY,
+    (_S.READY, _A.START): _S.RUNNING,
+    (_S.ROLLED_BACK, _A.START): _S.RUNNING,  # a new attempt; the old one stays
+    (_S.RUNNING, _A.HOLD): _S.HOLDING,
+    (_S.HOLDING, _A.HOLD): _S.HOLDING,  # a stronger hold replaces a weaker one
+    (_S.PROMOTABLE, _A.HOLD): _S.HOLDING,
+    (_S.HOLDING, _A.RESUME): _S.RUNNING,
+    (_S.RUNNING, _A.FIND_PROMOTABLE): _S.PROMOTABLE,
+    (_S.PROMOTABLE, _A.FIND_WANTING): _S.RUNNING,
+    (_S.PROMOTABLE, _A.PROMOTE): _S.PROMOTED,
+    (_S.RUNNING, _A.ROLL_BACK): _S.ROLLED_BACK,
+    (_S.HOLDING, _A.ROLL_BACK): _S.ROLLED_BACK,
+    (_S.PROMOTABLE, _A.ROLL_BACK): _S.ROLLED_BACK,
+    (_S.DRAFT, _A.DISABLE): _S.DISABLED,
+    (_S.READY, _A.DISABLE): _S.DISABLED,
+    (_S.ROLLED_BACK, _A.DISABLE): _S.DISABLED,
+}
+
+
+def after(state: StageState, act: Act) -> StageState:
+    """The state that `act` leads to, or a refusal that says what is possible."""
+    try:
+        return MOVES[state, act]
+    except KeyError:
+        possible = [str(each) for found, each in MOVES if found == state]
+        raise WrongMoment(
+            f"A stage that is {state.replace('_', ' ')} cannot "
+            f"{act.replace('_', ' ')}.",
+            state=str(state),
+            possible=possible,
+        ) from None
+
+
+class OnHardGateFailure(StrEnum):
+    """What a confirmed failure of a hard gate means for the stage."""
+
+    ROLL_BACK = "roll_back"
+    COUNT = "count"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagePlan:
+    """Who is admitted, with which caps, and what it takes to move on.
+
+    `*` in a list admits everything. Times are in seconds, rates from 0 to 1.
+    """
+
+    query_classes: tuple[str, ...] = ()
+    teams: tuple[str, ...] = ()
+    modes: tuple[str, ...] = ()
+    environments: tuple[str, ...] = (ANY,)
+    sensitivity: str = "no_web"
+    forces_no_web: bool = True
+    caps: Mapping[str, int] = field(default_factory=dict)
+    judged_gates: tuple[str, ...] = ("A", "B", "D", "E")
+    on_hard_gate_failure: str = OnHardGateFailure.COUNT
+    is_judged_by_person: bool = False
+    promote_bar: float | None = None
+    class_bar: float | None = None
+    floor: float | None = None
+    alpha_promote: float = 0.05
+    alpha_rollback: float = 0.10
+    max_runs: int = 300
+    max_open_s: int = 7200
+    confirm_after_s: int = 60
+    coverage_steps: tuple[int, ...] = (100,)
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as it is stored and compiled."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in asdict(self).items()
+        }
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> "StagePlan":
+        """The plan from its stored form; `Invalid` says what it must not say."""
+        fields: dict[str, Any] = {
+            name: tuple(raw[name]) if isinstance(raw[name], list) else raw[name]
+            for name in cls.__dataclass_fields__
+            if name in raw
+        }
+        plan = cls(**fields)
+        plan.check()
+        return plan
+
+    def check(self) -> None:
+        """Refuse a plan that contradicts itself."""
+        troubles = {
+            "/modes": None
+            if set(self.modes) <= {*MODES, ANY}
+            else f"modes are {', '.join(MODES)}",
+            "/sensitivity": None
+            if self.sensitivity in SENSITIVITIES
+            else f"it is one of {', '.join(SENSITIVITIES)}",
+            "/forces_no_web": "no_web is the only sensitivity without the web"
+            if self.forces_no_web and self.sensitivity != "no_web"
+            else None,
+            "/judged_gates": None
+            if set(self.judged_gates) <= set(GATE_LETTERS)
+            else "gates are A to F",
+            "/judged_gates/C": "without the web gate C passes by construction"
+            if self.forces_no_web and "C" in self.judged_gates
+            else None,
+            "/promote_bar": None
+            if self.promote_bar is None or 0 < self.promote_bar < 1
+            else "a bar is between 0 and 1",
+            "/floor": "the floor is below the bar"
+            if self.floor is not None
+            and self.promote_bar is not None
+            and self.floor >= self.promote_bar
+            else None,
+            "/caps": None
+            if all(isinstance(cap, int) and cap >= 1 for cap in self.caps.values())
+            else "a cap is a whole number from 1",
+        }
+        errors = [
+            {"pointer": pointer, "detail": trouble}
+            for pointer, trouble in troubles.items()
+            if trouble
+        ]
+        if errors:
+            raise Invalid(
+                "This plan contradicts itself.", code="PLAN_INVALID", errors=errors
+            )
+
+    def forced_values(self) -> dict[str, bool | int]:
+        """Flag values that the stage insists on; the stricter wins against them."""
+        forced: dict[str, bool | int] = dict(self.caps)
+        if self.forces_no_web:
+            forced[NO_WEB] = True
+        return forced
+
+    def not_admitted(self, asked: Mapping[str, str | None]) -> list[dict[str, Any]]:
+        """In which respects a context is not admitted: asked, and what would be.
+
+        `asked` has the keys mode, team, query_class, environment and sensitivity.
+        """
+        lists = {
+            "mode": self.modes,
+            "team": self.teams,
+            "query_class": self.query_classes,
+            "environment": self.environments,
+        }
+        found = [
+            {"respect": name, "asked": asked.get(name), "admitted": list(admitted)}
+            for name, admitted in lists.items()
+            if ANY not in admitted and asked.get(name) not in admitted
+        ]
+        wanted = asked.get("sensitivity")
+        highest = SENSITIVITIES.index(self.sensitivity)
+        if wanted is not None and (
+            wanted not in SENSITIVITIES or SENSITIVITIES.index(wanted) > highest
+        ):
+            admitted = list(SENSITIVITIES[: highest + 1])
+            found.append(
+                {"respect": "sensitivity", "asked": wanted, "admitted": admitted}
+            )
+        return found

@@ -1,0 +1,77 @@
+"""`manage.py explain`: why did a run get what it got, or what would one get?"""
+
+import json
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from portal.commands import PortalCommand
+from rollout.domain import decisions as domain
+from rollout.models import Decision
+from rollout.services import decisions, rollouts, snapshots
+
+
+class Command(PortalCommand):
+    help = (
+        "Explain the decision of a run (--run), a decision (--decision), or what a "
+        "context would get now (--context JSON)."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--rollout", default="deep-research-option-c")
+        which = parser.add_mutually_exclusive_group(required=True)
+        which.add_argument("--run", help="run_id")
+        which.add_argument("--decision", help="decision_id")
+        which.add_argument("--context", help='such as \'{"team": "alpha"}\'')
+
+    def carry_out(
+        self,
+        rollout: str,
+        run: str | None,
+        decision: str | None,
+        context: str | None,
+        **_: Any,
+    ) -> None:
+        if context is not None:
+            self._explain_context(rollout, context)
+            return
+        if decision is not None:
+            found = decisions.find(decision)
+        else:
+            found = (
+                Decision.objects.select_related("snapshot")
+                .filter(rollout=rollouts.find(rollout), run_id=run)
+                .order_by("-decided_at")
+                .first()
+            )
+            if found is None:
+                self.refuse(f"The run {run!r} never asked for a decision.")
+        self._tell(found.workflow, found.reason, decisions.explain(found), found.flags)
+
+    def _explain_context(self, rollout: str, text: str) -> None:
+        try:
+            asked = json.loads(text)
+        except json.JSONDecodeError as error:
+            self.refuse(f"--context is not JSON: {error}")
+        if not isinstance(asked, dict):
+            self.refuse("--context is a JSON object.")
+        context = domain.from_asked({"run_id": "explain", **asked})
+        row = snapshots.active(rollouts.find(rollout).pk)
+        snapshot = snapshots.loaded(row)
+        answer = domain.decide(snapshot, context)
+        steps = domain.explain(snapshot, context)
+        self._tell(answer.workflow, answer.reason, steps, answer.flags)
+
+    def _tell(
+        self, workflow: str, reason: str, steps: list[dict], flags: dict[str, Any]
+    ) -> None:
+        lines = [f"{workflow} ({reason})"]
+        lines += [f"  {step['outcome']:>5}  {step['says']}" for step in steps]
+        self.say(
+            "\n".join(lines),
+            workflow=workflow,
+            reason=reason,
+            steps=steps,
+            flags=flags,
+        )

@@ -1,0 +1,113 @@
+"""Artifacts: every version of every file of a run, found again by its digest."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import transaction
+
+from portal import clock
+from portal.domain.roles import May
+from portal.errors import NotFound
+from portal.models import Actor
+from portal.services.access import require
+from portal.services.ledger import record
+from rollout.domain.artifacts import safe_path
+from rollout.domain.runs import RunKind
+from rollout.domain.verbs import Verb
+from rollout.models import Artifact, Origin, Run
+from rollout.services import runs, vault
+from rollout.services.vault import Stored
+
+
+@transaction.atomic
+def store(
+    rollout_key: str,
+    run_id: str,
+    path: str,
+    chunks: Iterable[bytes],
+    *,
+    by: Actor,
+    reason: str,
+    expected: str | None = None,
+    kind: RunKind = RunKind.LIVE,
+) -> tuple[Artifact, bool]:
+    """Keep a file of a run; returns it and whether it is a new version.
+
+    The bytes are on the disk before the row is committed; the same bytes under the
+    same path again change nothing.
+    """
+    require(by, May.REPORT_RUNS, rollout=rollout_key)
+    path = safe_path(path)
+    stored = vault.put(chunks, limit=settings.MAX_ARTIFACT_BYTES, expected=expected)
+    run = runs.locked_or_new(rollout_key, run_id, kind=kind, by=by, reason=reason)
+    artifact, is_new = add_version(run, path, stored, origin=Origin.RUN, by=by)
+    if is_new:
+        record(
+            Verb.ARTIFACT_STORED,
+            artifact,
+            by=by,
+            reason=reason,
+            path=path,
+            version=artifact.version,
+            digest=stored.digest,
+            size=stored.size,
+        )
+    return artifact, is_new
+
+
+def add_version(
+    run: Run, path: str, stored: Stored, *, origin: Origin, by: Actor
+) -> tuple[Artifact, bool]:
+    """The version of a path with these bytes; a part of acts that hold the run."""
+    versions = run.artifacts.filter(path=path)
+    if (known := versions.filter(digest=stored.digest).first()) is not None:
+        return known, False
+    last = versions.order_by("-version").values_list("version", flat=True).first()
+    artifact = Artifact(
+        run=run,
+        path=path,
+        version=(last or 0) + 1,
+        digest=stored.digest,
+        size=stored.size,
+        origin=origin,
+        received_at=clock.now(),
+        received_from=by,
+    )
+    artifact.save()
+    return artifact, True
+
+
+def find(run: Run, path: str, *, version: int | None = None) -> Artifact:
+    """A version of a run's file, the newest unless told otherwise."""
+    wanted = run.artifacts.filter(path=path).order_by("-version")
+    if version is not None:
+        wanted = wanted.filter(version=version)
+    if (found := wanted.first()) is None:
+        raise NotFound(f"This run has no artifact {path!r}.")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """An artifact whose bytes are not what they were."""
+
+    run_id: str
+    path: str
+    version: int
+    digest: str
+    trouble: str
+
+
+def verify() -> Iterator[tuple[str, list[Damage]]]:
+    """Every stored digest with what is wrong with it; each file is read once."""
+    digests = Artifact.objects.order_by("digest").values_list("digest", flat=True)
+    for digest in digests.distinct().iterator(chunk_size=1000):
+        trouble = vault.check(digest)
+        affected = []
+        if trouble is not None:
+            affected = [
+                Damage(a.run.run_id, a.path, a.version, a.digest, trouble)
+                for a in Artifact.objects.filter(digest=digest).select_related("run")
+            ]
+        yield digest, affected

@@ -1,0 +1,176 @@
+"""Falling back to the standard workflow: once per run, keeping everything."""
+
+from typing import Any
+
+from django.db import transaction
+
+from portal import clock
+from portal.domain.roles import May
+from portal.errors import Conflict, NotFound
+from portal.models import Actor
+from portal.services.access import require
+from portal.services.ledger import record
+from rollout.domain import fallback as domain
+from rollout.domain import gates
+from rollout.domain.fallback import INSTRUCTION, SUMMARY_PATH, Offer
+from rollout.domain.gates import FALLBACK_FAILURE, GateStatus
+from rollout.domain.runs import FINAL, Act, RunStatus, after
+from rollout.domain.verbs import Verb
+from rollout.models import DocumentKind, FallbackOffer, Origin, Run
+from rollout.services import artifacts, runs, vault
+from rollout.services.consequences import Cause, announce
+
+CAUSE = "hard_gate_failed"
+LARGEST_SUMMARY = 64 * 1024
+
+
+@transaction.atomic
+def offer_fallback(
+    rollout_key: str, run_id: str, *, by: Actor, reason: str, given: str = ""
+) -> FallbackOffer:
+    """Offer a run the standard workflow because a hard gate of it has failed.
+
+    `given` is the reason that stands in the summary. Offering twice changes nothing.
+    Raises `Conflict` (NO_HARD_GATE_FAIL) when there is nothing to fall back from.
+    """
+    require(by, May.FALL_BACK, rollout=rollout_key)
+    run = _locked(runs.find(rollout_key, run_id).pk)
+    if (known := _known(run)) is not None:
+        return known
+    offered = _fall_back(run, _offer(run, given), by=by, reason=reason)
+    record(Verb.RUN_FELL_BACK, run, by=by, reason=reason, **_said(offered))
+    return offered
+
+
+@transaction.atomic
+def fall_back_confirmed(run_pk: int, *, by: Actor, reason: str) -> FallbackOffer | None:
+    """Fall back if a failure of the run is (still) confirmed; None if there is none."""
+    run = _locked(run_pk)
+    require(by, May.FALL_BACK, rollout=run.rollout.key)
+    confirmed = [letter for letter in sorted(run.gates) if _is_confirmed(run, letter)]
+    is_over = run.status in (RunStatus.COMPLETED, RunStatus.CANCELLED) or run.cause
+    if _known(run) is not None or not confirmed or is_over:
+        return None
+    offered = _fall_back(run, _offer(run, ""), by=by, reason=reason)
+    record(Verb.RUN_FELL_BACK, run, by=by, reason=reason, **_said(offered))
+    return offered
+
+
+@transaction.atomic
+def confirm_overdue(
+    run_pk: int, gates_revision: int, *, by: Actor, reason: str
+) -> FallbackOffer | None:
+    """Let a failure stand because no newer gates came in time, and fall back."""
+    run = _locked(run_pk)
+    require(by, May.FALL_BACK, rollout=run.rollout.key)
+    is_moot = run.gates_revision != gates_revision or run.status in FINAL
+    failed = [g for g in sorted(run.gates) if run.gates[g]["status"] == GateStatus.FAIL]
+    if is_moot or not failed or _known(run) is not None:
+        return None
+    for letter in failed:
+        run.gates[letter]["confirmed_by"] = "no newer gates came in time"
+    offered = _fall_back(run, _offer(run, ""), by=by, reason=reason)
+    record(Verb.RUN_FELL_BACK, run, by=by, reason=reason, **_said(offered))
+    return offered
+
+
+@transaction.atomic
+def adopt(run_pk: int, *, by: Actor, reason: str) -> FallbackOffer | None:
+    """Take over the fallback that an imported run has made itself; write none."""
+    run = _locked(run_pk)
+    require(by, May.INGEST, rollout=run.rollout.key)
+    failure = _own_failure(run)
+    if failure is None or _known(run) is not None:
+        return None
+    offered = FallbackOffer(
+        run=run,
+        gate_id=failure["gate_id"],
+        gate_name=failure["gate_name"],
+        reason=failure["reason"],
+        instruction=failure["instruction"],
+        failure=failure,
+        summary=run.artifacts.filter(path=SUMMARY_PATH).order_by("-version").first(),
+        is_adopted=True,
+        offered_at=clock.now(),
+        offered_by=by,
+    )
+    offered.save()
+    record(Verb.FALLBACK_ADOPTED, run, by=by, reason=reason, **_said(offered))
+    return offered
+
+
+def _locked(run_pk: int) -> Run:
+    run = (
+        Run.objects.select_for_update(of=["self"])
+        .select_related("rollout")
+        .filter(pk=run_pk)
+        .first()
+    )
+    if run is None:
+        raise NotFound(f"There is no run {run_pk}.")
+    return run
+
+
+def _known(run: Run) -> FallbackOffer | None:
+    return FallbackOffer.objects.filter(run=run).first()
+
+
+def _is_confirmed(run: Run, letter: str) -> bool:
+    gate = run.gates[letter]
+    return gate["status"] == GateStatus.FAIL and bool(gate["confirmed_by"])
+
+
+def _own_failure(run: Run) -> dict[str, Any] | None:
+    """The newest fallback failure in the run's own manifest."""
+    manifest = runs.document_of(run, DocumentKind.MANIFEST)
+    failures = manifest.content["failures"] if manifest else []
+    own = [each for each in failures if each["kind"] == FALLBACK_FAILURE]
+    return own[-1] if own else None
+
+
+def _offer(run: Run, given: str) -> Offer:
+    """What the research system offered itself, if it did; else the portal's offer."""
+    if (own := _own_failure(run)) is not None:
+        name = own["gate_name"] or gates.NAMES.get(own["gate_id"], own["gate_id"])
+        return Offer(own["gate_id"], name, own["reason"])
+    document = runs.document_of(run, DocumentKind.GATES)
+    return domain.offer(document.content if document else None, reason=given)
+
+
+def _fall_back(run: Run, offer: Offer, *, by: Actor, reason: str) -> FallbackOffer:
+    if run.cause:
+        raise Conflict(
+            f"The portal has ended this run already ({run.cause}).", code="RUN_FINAL"
+        )
+    run.status = after(RunStatus(run.status), Act.FALL_BACK)
+    stored = vault.put([offer.summary], limit=LARGEST_SUMMARY)
+    summary, _ = artifacts.add_version(
+        run, SUMMARY_PATH, stored, origin=Origin.PORTAL, by=by
+    )
+    manifest = runs.document_of(run, DocumentKind.MANIFEST)
+    root = manifest.content["artifacts"]["root"] if manifest else "/"
+    offered = FallbackOffer(
+        run=run,
+        gate_id=offer.gate_id,
+        gate_name=offer.gate_name,
+        reason=offer.reason,
+        instruction=INSTRUCTION,
+        failure=offer.failure(root),
+        summary=summary,
+        offered_at=clock.now(),
+        offered_by=by,
+    )
+    offered.save()
+    run.cause = CAUSE
+    run.finished_at = run.finished_at or clock.now()
+    run.save_as(by, reason=reason)
+    announce(Cause.HARD_GATE_FAILED, run, by=by, gate=offer.gate_id)
+    return offered
+
+
+def _said(offered: FallbackOffer) -> dict[str, object]:
+    return {
+        "gate": offered.gate_id,
+        "summary": offered.summary.digest if offered.summary else None,
+        "failure": offered.failure,
+    }

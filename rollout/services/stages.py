@@ -1,0 +1,210 @@
+"""Stages: starting, holding, resuming, narrowing and widening."""
+
+from decimal import Decimal, InvalidOperation
+
+from django.db import transaction
+
+from portal import clock
+from portal.domain.roles import May
+from portal.errors import Invalid, NotFound, WrongMoment
+from portal.models import Actor, Approval
+from portal.services import approvals
+from portal.services.access import require
+from portal.services.ledger import record
+from rollout.domain import snapshots as compiled
+from rollout.domain.stages import Act, StageState, after
+from rollout.domain.verbs import Verb
+from rollout.models import Attempt, Stage
+from rollout.services import rollouts, snapshots
+
+START = "rollout.stage.start"
+RESUME = "rollout.stage.resume"
+WIDEN = "rollout.stage.widen"
+
+
+def find(rollout_key: str, stage_key: str) -> Stage:
+    """The stage of that key, or a refusal."""
+    rollout = rollouts.find(rollout_key)
+    stage = rollout.stages.filter(key=stage_key).first()
+    if stage is None:
+        known = ", ".join(rollout.stages.values_list("key", flat=True))
+        raise NotFound(f"There is no stage {stage_key!r}. There are: {known}.")
+    return stage
+
+
+def request_start(stage_id: int, *, by: Actor, reason: str) -> Approval:
+    """Ask to start a stage; another person confirms in the admin."""
+    return approvals.request(START, stage_id, by=by, reason=reason)
+
+
+def request_resume(stage_id: int, *, by: Actor, reason: str) -> Approval:
+    """Ask to end a hold; another person confirms in the admin."""
+    return approvals.request(RESUME, stage_id, by=by, reason=reason)
+
+
+@transaction.atomic
+def hold(
+    stage_id: int, *, by: Actor, reason: str, keeps_admitting: bool = True
+) -> Stage:
+    """Stop promotion and widening at once; without `keeps_admitting`, admission too."""
+    stage = _locked(stage_id)
+    require(by, May.HOLD, rollout=stage.rollout.key)
+    if stage.state == StageState.HOLDING and stage.is_admitting == keeps_admitting:
+        return stage
+    was_admitting = stage.is_admitting
+    stage.state = after(StageState(stage.state), Act.HOLD)
+    stage.is_admitting = was_admitting and keeps_admitting  # a hold never re-admits
+    stage.save_as(by, reason=reason)
+    snapshot = snapshots.publish(stage.rollout, by=by, reason=reason)
+    record(
+        Verb.STAGE_HELD,
+        stage,
+        by=by,
+        reason=reason,
+        is_admitting=stage.is_admitting,
+        snapshot=snapshot.digest,
+    )
+    return stage
+
+
+@transaction.atomic
+def set_coverage(
+    stage_id: int, coverage: object, *, by: Actor, reason: str
+) -> Stage | Approval:
+    """Narrow at once, or ask for a wider coverage, which another person confirms."""
+    stage = _locked(stage_id)
+    wanted = _percentage(coverage)
+    if wanted > stage.coverage:
+        return approvals.request(
+            WIDEN, stage_id, by=by, reason=reason, payload={"coverage": str(wanted)}
+        )
+    require(by, May.HOLD, rollout=stage.rollout.key)
+    _cover(stage, wanted, by=by, reason=reason)
+    record(Verb.COVERAGE_NARROWED, stage, by=by, reason=reason, coverage=wanted)
+    return stage
+
+
+def _cover(stage: Stage, coverage: Decimal, *, by: Actor, reason: str) -> None:
+    stage.coverage = coverage
+    stage.save_as(by, reason=reason)
+    snapshots.publish(stage.rollout, by=by, reason=reason)
+
+
+def _percentage(value: object) -> Decimal:
+    try:
+        wanted = Decimal(str(value)).quantize(Decimal("0.01"))
+    except InvalidOperation:
+        wanted = Decimal(-1)
+    if not 0 <= wanted <= 100:
+        raise Invalid(
+            "Coverage is a percentage from 0 to 100.",
+            errors=[{"pointer": "/coverage", "detail": "is from 0 to 100"}],
+        )
+    return wanted
+
+
+def _locked(stage_id: int | str) -> Stage:
+    found = Stage.objects.filter(pk=stage_id).values_list("rollout_id").first()
+    if found is None:
+        raise NotFound(f"There is no stage {stage_id}.")
+    rollout = rollouts.locked(found[0])  # first, as everywhere
+    stage = Stage.objects.select_for_update().get(pk=stage_id)
+    stage.rollout = rollout
+    return stage
+
+
+def _base(stage: Stage) -> dict:
+    return {
+        "state": stage.state,
+        "plan": stage.plan,
+        "coverage": str(stage.coverage),
+        "is_admitting": stage.is_admitting,
+    }
+
+
+def _check_start(stage: Stage, payload: dict) -> None:
+    after(StageState(stage.state), Act.START)
+    other = (
+        stage.rollout.stages.filter(state__in=compiled.OPEN_STATES)
+        .exclude(pk=stage.pk)
+        .first()
+    )
+    if other is not None:
+        raise WrongMoment(
+            f"Stage {other.key} is open; one stage of a rollout is open at a time.",
+            open_stage=other.key,
+        )
+
+
+def _start(stage: Stage, payload: dict, *, by: Actor, reason: str) -> None:
+    stage.state = after(StageState(stage.state), Act.START)
+    stage.is_admitting = True
+    stage.save_as(by, reason=reason)
+    last = stage.attempts.order_by("-number").first()
+    fingerprint = compiled.fingerprint(
+        snapshots.content_of(stage.rollout), stage_key=stage.key, system_version=""
+    )
+    attempt = Attempt(
+        stage=stage,
+        number=last.number + 1 if last else 1,
+        started_at=clock.now(),
+        fingerprint=fingerprint,
+    )
+    attempt.save_as(by, reason=reason)
+    snapshot = snapshots.publish(stage.rollout, by=by, reason=reason)
+    record(
+        Verb.STAGE_STARTED,
+        stage,
+        by=by,
+        reason=reason,
+        also=[attempt],
+        attempt=attempt.number,
+        fingerprint=fingerprint,
+        snapshot=snapshot.digest,
+    )
+
+
+def _resume(stage: Stage, payload: dict, *, by: Actor, reason: str) -> None:
+    stage.state = after(StageState(stage.state), Act.RESUME)
+    stage.is_admitting = True
+    stage.save_as(by, reason=reason)
+    snapshot = snapshots.publish(stage.rollout, by=by, reason=reason)
+    record(Verb.STAGE_RESUMED, stage, by=by, reason=reason, snapshot=snapshot.digest)
+
+
+def _check_widen(stage: Stage, payload: dict) -> None:
+    if stage.state not in (StageState.RUNNING, StageState.PROMOTABLE):
+        raise WrongMoment(
+            f"A stage that is {stage.state} is not widened.", state=stage.state
+        )
+    _percentage(payload["coverage"])
+
+
+def _widen(stage: Stage, payload: dict, *, by: Actor, reason: str) -> None:
+    wanted = _percentage(payload["coverage"])
+    _cover(stage, wanted, by=by, reason=reason)
+    record(Verb.COVERAGE_WIDENED, stage, by=by, reason=reason, coverage=wanted)
+
+
+def _two_person(act: str, title: str, check, apply) -> approvals.Approvable:
+    return approvals.Approvable(
+        act=act,
+        title=title,
+        ask=May.REQUEST_EXPOSURE,
+        confirm=May.CONFIRM_EXPOSURE,
+        subject=_locked,
+        base=_base,
+        check=check,
+        apply=apply,
+        rollout_of=lambda stage: stage.rollout.key,
+    )
+
+
+start = _two_person(START, "Start a stage", _check_start, _start)
+resume = _two_person(
+    RESUME,
+    "End a hold",
+    lambda stage, payload: after(StageState(stage.state), Act.RESUME) and None,
+    _resume,
+)
+widen = _two_person(WIDEN, "Widen the coverage", _check_widen, _widen)

@@ -1,0 +1,31 @@
+"""Fixtures that every test can use."""
+
+import os
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+SHARED = Path(
+    os.environ.get("SHARED_DIR") or Path(__file__).resolve().parents[2] / "shared"
+)
+
+
+@pytest.fixture
+def shared() -> Path:
+    """Data that the research system wrote; not everybody has it."""
+    if not (SHARED / "real_runs").is_dir():
+        pytest.skip("the research system's own data is not here")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Let tests empty guarded tables between them; everything else stays guarded."""
+
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tgrelid::regclass FROM pg_trigger WHERE tgname = 'never_emptied'"
+        )
+        for (table,) in cursor.fetchall():
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER never_emptied")
