@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin
 from django.utils.module_loading import autodiscover_modules
 
 
@@ -6,6 +7,14 @@ class PortalConfig(AppConfig):
     """Loads what the apps register: jobs, two-person acts, panels, health checks."""
 
     name = "portal"
+    default = True
 
     def ready(self) -> None:
         autodiscover_modules("jobs", "approvables", "panels", "readiness", "checks")
+
+
+class PortalAdminConfig(admin.AdminConfig):
+    """The admin, with a site of our own."""
+
+    default = False
+    default_site = "portal.admin.site.PortalAdminSite"

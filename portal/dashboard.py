@@ -1,4 +1,38 @@
+"""The start page: boxes that the apps register in their `panels.py`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
 
 
-def context(request, context):
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A box: where it stands, its template, and what it shows (few, fixed queries)."""
+
+    position: int
+    template: str
+    context: Callable[[HttpRequest], dict[str, Any]]
+    is_wide: bool = False
+
+
+_panels: list[Panel] = []
+
+
+def register(panel: Panel) -> None:
+    """Add a box."""
+    _panels.append(panel)
+
+
+def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """What the start page shows, in the order of the boxes."""
+    context["panels"] = [
+        {
+            "template": panel.template,
+            "data": panel.context(request),
+            "is_wide": panel.is_wide,
+        }
+        for panel in sorted(_panels, key=lambda panel: panel.position)
+    ]
     return context

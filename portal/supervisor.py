@@ -18,8 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from portal.embedded import CannotStart, Servers, database_url, redis_url
-from portal.embedded import state_directory
+from portal.embedded import (
+    CannotStart,
+    Servers,
+    database_url,
+    redis_url,
+    state_directory,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 QUEUES = ("safety", "rollout", "drills", "delivery")
@@ -127,7 +132,10 @@ def _port() -> int:
 
 
 def _run(var: Path, port: int, servers: Servers, children: list[Child]) -> None:
-    environment = os.environ | {"VAR": str(var), "DJANGO_SETTINGS_MODULE": "portal.settings"}
+    environment = os.environ | {
+        "VAR": str(var),
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+    }
     has_own_database = "DATABASE_URL" not in environment
     has_own_redis = "REDIS_URL" not in environment
     _say("database and queue")
@@ -214,9 +222,7 @@ def _wait_until_ready(port: int, children: list[Child], logs: Path) -> None:
         for child in children:
             child.keep_alive()
         try:
-            with urllib.request.urlopen(
-                f"http://127.0.0.1:{port}/readyz", timeout=5
-            ):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
                 return
         except urllib.error.HTTPError as error:
             missing = error.read().decode(errors="replace")[:500]
@@ -249,10 +255,8 @@ def _end(children: list[Child]) -> None:
     for child in children:
         if child.process is None:
             continue
-        try:
+        with suppress(subprocess.TimeoutExpired):
             child.process.wait(timeout=max(0.1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            pass
         child.signal(signal.SIGKILL)
         child.process.wait()
 

@@ -1,2 +1,58 @@
-def sidebar(request):
-    return []
+"""The sidebar: grouped by what people come for."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+
+def _item(title: str, icon: str, name: str) -> dict[str, Any]:
+    return {"title": title, "icon": icon, "link": reverse(f"admin:{name}")}
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """The groups of the navigation."""
+    return [
+        {
+            "title": "Where we are",
+            "items": [
+                _item("Start", "home", "index"),
+                _item("Stages", "stairs", "rollout_stage_changelist"),
+                _item("Flags", "flag", "rollout_flag_changelist"),
+                _item("Switch", "power_settings_new", "rollout_switch_changelist"),
+                _item("Rollouts", "alt_route", "rollout_rollout_changelist"),
+            ],
+        },
+        {
+            "title": "Runs",
+            "items": [
+                _item("Runs", "play_circle", "rollout_run_changelist"),
+                _item("Fallbacks", "undo", "rollout_fallbackoffer_changelist"),
+                _item("Decisions", "call_split", "rollout_decision_changelist"),
+                _item("Artifacts", "inventory_2", "rollout_artifact_changelist"),
+                _item("Documents", "description", "rollout_rundocument_changelist"),
+                _item("Events", "timeline", "rollout_runevent_changelist"),
+                _item("Advances", "fast_forward", "rollout_advance_changelist"),
+            ],
+        },
+        {
+            "title": "Who may",
+            "items": [
+                _item("Approvals", "how_to_reg", "portal_approval_changelist"),
+                _item("People", "group", "portal_person_changelist"),
+                _item("Roles", "badge", "portal_rolegrant_changelist"),
+                _item("API tokens", "key", "portal_apitoken_changelist"),
+            ],
+        },
+        {
+            "title": "Record",
+            "items": [
+                _item("Ledger", "menu_book", "portal_ledgerentry_changelist"),
+                _item("Snapshots", "photo_camera", "rollout_snapshot_changelist"),
+                _item("Attempts", "repeat", "rollout_attempt_changelist"),
+                _item("Rules", "rule", "rollout_rule_changelist"),
+                _item("Jobs", "work_history", "portal_job_changelist"),
+                _item("Processes", "monitor_heart", "portal_heartbeat_changelist"),
+            ],
+        },
+    ]

@@ -1,6 +1,6 @@
 """People come, get roles from others, and go; nobody is ever deleted."""
 
-from datetime import timedelta
+import secrets
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -17,8 +17,12 @@ from portal.services.access import require
 from portal.services.approvals import Approvable, request
 from portal.services.ledger import record
 
-ROLE_WAITS = timedelta(hours=24)
 GRANT_ROLE = "portal.role.grant"
+
+
+def new_one_time_password() -> str:
+    """A password to be shown once, and changed at the first sign-in."""
+    return secrets.token_urlsafe(18)
 
 
 @transaction.atomic

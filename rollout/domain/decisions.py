@@ -12,6 +12,7 @@ from rollout.domain.flags import ENABLED, MODE_DEFAULT, NO_WEB, Value, stricter
 from rollout.domain.snapshots import CompiledFlag, CompiledStage, Snapshot
 
 LONGEST_ATTRIBUTE = 500
+LONGEST_RUN_ID = 200
 MOST_ATTRIBUTES = 50
 
 
@@ -91,6 +92,10 @@ _NAMED = ("team", "mode", "query_class", "sensitivity", "environment")
 def from_asked(asked: Mapping[str, Any], *, is_final: bool = False) -> Context:
     """A context from what a caller sent; `Invalid` points at what cannot be taken."""
     errors = []
+    if len(str(asked.get("run_id", ""))) > LONGEST_RUN_ID:
+        errors.append(
+            {"pointer": "/run_id", "detail": f"is at most {LONGEST_RUN_ID} long"}
+        )
     if len(asked) > MOST_ATTRIBUTES:
         errors.append(
             {"pointer": "", "detail": f"at most {MOST_ATTRIBUTES} attributes"}
@@ -221,7 +226,9 @@ def evaluate(
 ) -> tuple[dict[str, Value], dict[str, list[str]]]:
     """Every flag's effective value, and per flag the steps that led to it."""
     attributes = context.asked()
-    forced: dict[str, Value] = dict(snapshot.stage.forced) if snapshot.stage else {}
+    forced: dict[str, bool | int] = (
+        dict(snapshot.stage.forced) if snapshot.stage else {}
+    )
     if context.sensitivity == "no_web":
         forced[NO_WEB] = True
     values: dict[str, Value] = {}
@@ -236,7 +243,9 @@ def evaluate(
 
 
 def _effective(
-    flag: CompiledFlag, attributes: Mapping[str, Any], forced: Mapping[str, Value]
+    flag: CompiledFlag,
+    attributes: Mapping[str, Any],
+    forced: Mapping[str, bool | int],
 ) -> tuple[Value, list[str]]:
     spec = flag.spec
     value, why = spec.default, ["DEFAULT"]
@@ -245,6 +254,7 @@ def _effective(
             value = rule.value
             why.append(f"RULE_{number}")
             break
+    value = spec.clamp(value)  # what has the wrong type must not slip past the stage
     if spec.key in forced:
         capped = stricter(spec.key, value, forced[spec.key])
         if capped != value:

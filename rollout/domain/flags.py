@@ -113,18 +113,30 @@ class FlagSpec:
         return value if self._trouble(value) is None else self.default
 
 
-def stricter(key: str, one: Value, other: Value) -> Value:
-    """The value that exposes less: the smaller number, no web rather than web."""
-    if isinstance(one, bool) and isinstance(other, bool):
-        return one or other if key == NO_WEB else one and other
-    if isinstance(one, int) and isinstance(other, int):
-        return min(one, other)
-    return other
+def stricter(key: str, value: Value, forced: bool | int) -> Value:
+    """The one that exposes less: the smaller number, no web rather than web.
+
+    A value of another type than what is forced has no say.
+    """
+    if type(value) is not type(forced):
+        return forced
+    if isinstance(value, bool) and isinstance(forced, bool):
+        return value or forced if key == NO_WEB else value and forced
+    if isinstance(value, int):
+        return min(value, forced)
+    return forced
 
 
 def is_towards_safety(key: str, old: Value, new: Value) -> bool:
-    """Whether a change of a default exposes less than before, whoever is asked."""
-    return old != new and stricter(key, old, new) == new and type(old) is type(new)
+    """Whether a change of a default surely exposes less than before.
+
+    Only switches and numbers are ordered; a change of a text takes two people.
+    """
+    if isinstance(new, bool) and isinstance(old, bool):
+        return new != old and stricter(key, old, new) == new
+    if isinstance(new, int) and isinstance(old, int):
+        return new < old
+    return False
 
 
 def for_display(value: Value) -> str:

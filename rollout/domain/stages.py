@@ -131,43 +131,85 @@ class StagePlan:
 
     def check(self) -> None:
         """Refuse a plan that contradicts itself."""
-        troubles = {
-            "/modes": None
-            if set(self.modes) <= {*MODES, ANY}
-            else f"modes are {', '.join(MODES)}",
-            "/sensitivity": None
-            if self.sensitivity in SENSITIVITIES
-            else f"it is one of {', '.join(SENSITIVITIES)}",
-            "/forces_no_web": "no_web is the only sensitivity without the web"
-            if self.forces_no_web and self.sensitivity != "no_web"
-            else None,
-            "/judged_gates": None
-            if set(self.judged_gates) <= set(GATE_LETTERS)
-            else "gates are A to F",
-            "/judged_gates/C": "without the web gate C passes by construction"
-            if self.forces_no_web and "C" in self.judged_gates
-            else None,
-            "/promote_bar": None
-            if self.promote_bar is None or 0 < self.promote_bar < 1
-            else "a bar is between 0 and 1",
-            "/floor": "the floor is below the bar"
-            if self.floor is not None
-            and self.promote_bar is not None
-            and self.floor >= self.promote_bar
-            else None,
-            "/caps": None
-            if all(isinstance(cap, int) and cap >= 1 for cap in self.caps.values())
-            else "a cap is a whole number from 1",
-        }
         errors = [
             {"pointer": pointer, "detail": trouble}
-            for pointer, trouble in troubles.items()
-            if trouble
+            for pointer, holds, trouble in self._requirements()
+            if not holds
         ]
         if errors:
             raise Invalid(
                 "This plan contradicts itself.", code="PLAN_INVALID", errors=errors
             )
+
+    def _requirements(self) -> list[tuple[str, bool, str]]:
+        """Pointers into the plan, whether all is well there, and what if not."""
+        rates = {
+            "promote_bar": self.promote_bar,
+            "class_bar": self.class_bar,
+            "floor": self.floor,
+            "alpha_promote": self.alpha_promote,
+            "alpha_rollback": self.alpha_rollback,
+        }
+        is_floor_below = (
+            self.floor is None
+            or self.promote_bar is None
+            or self.floor < self.promote_bar
+        )
+        return [
+            *(
+                (f"/{name}", rate is None or 0 < rate < 1, "is between 0 and 1")
+                for name, rate in rates.items()
+            ),
+            *(
+                (f"/caps/{key}", _is_count(cap), "is a whole number from 1")
+                for key, cap in self.caps.items()
+            ),
+            *(
+                (f"/{name}", _is_count(number), "is a whole number from 1")
+                for name, number in {
+                    "max_runs": self.max_runs,
+                    "max_open_s": self.max_open_s,
+                    "confirm_after_s": self.confirm_after_s,
+                }.items()
+            ),
+            (
+                "/modes",
+                set(self.modes) <= {*MODES, ANY},
+                f"modes are {', '.join(MODES)}",
+            ),
+            (
+                "/sensitivity",
+                self.sensitivity in SENSITIVITIES,
+                f"is one of {', '.join(SENSITIVITIES)}",
+            ),
+            (
+                "/forces_no_web",
+                self.forces_no_web == (self.sensitivity == "no_web"),
+                "goes with the sensitivity no_web, and with no other",
+            ),
+            (
+                "/judged_gates",
+                set(self.judged_gates) <= set(GATE_LETTERS),
+                "gates are A to F",
+            ),
+            (
+                "/judged_gates",
+                not (self.forces_no_web and "C" in self.judged_gates),
+                "without the web gate C passes by construction",
+            ),
+            ("/floor", is_floor_below, "is below the bar"),
+            (
+                "/on_hard_gate_failure",
+                self.on_hard_gate_failure in set(OnHardGateFailure),
+                f"is one of {', '.join(OnHardGateFailure)}",
+            ),
+            (
+                "/coverage_steps",
+                bool(self.coverage_steps)
+                and all(0 < step <= 100 for step in self.coverage_steps),
+                "are percentages above 0",
+            ),
+        ]
 
     def forced_values(self) -> dict[str, bool | int]:
         """Flag values that the stage insists on; the stricter wins against them."""
@@ -202,3 +244,7 @@ class StagePlan:
                 {"respect": "sensitivity", "asked": wanted, "admitted": admitted}
             )
         return found
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

@@ -79,6 +79,8 @@ def set_coverage(
             WIDEN, stage_id, by=by, reason=reason, payload={"coverage": str(wanted)}
         )
     require(by, May.HOLD, rollout=stage.rollout.key)
+    if wanted == stage.coverage:
+        return stage
     _cover(stage, wanted, by=by, reason=reason)
     record(Verb.COVERAGE_NARROWED, stage, by=by, reason=reason, coverage=wanted)
     return stage
@@ -142,7 +144,9 @@ def _start(stage: Stage, payload: dict, *, by: Actor, reason: str) -> None:
     stage.save_as(by, reason=reason)
     last = stage.attempts.order_by("-number").first()
     fingerprint = compiled.fingerprint(
-        snapshots.content_of(stage.rollout), stage_key=stage.key, system_version=""
+        snapshots.content_of(stage.rollout),
+        stage_key=stage.key,
+        system_version="unknown",
     )
     attempt = Attempt(
         stage=stage,

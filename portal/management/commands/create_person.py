@@ -1,6 +1,5 @@
 """`manage.py create_person`: let somebody in, from the host."""
 
-import secrets
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -25,7 +24,7 @@ class Command(PortalCommand):
     def carry_out(
         self, username: str, name: str, roles: list[str], reason: str, **_: Any
     ) -> None:
-        password = secrets.token_urlsafe(18)
+        password = people.new_one_time_password()
         person = people.invite(
             username, by=self.host, reason=reason, full_name=name, password=password
         )

@@ -24,4 +24,4 @@ class Command(BaseCommand):
                 returncode=2,
             )
         worker = QueueWorker(name, redis.Redis.from_url(settings.REDIS_URL))
-        worker.work(logging_level=None)
+        worker.work(logging_level="WARNING")

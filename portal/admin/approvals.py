@@ -1,0 +1,142 @@
+"""Requests that take a second person."""
+
+import json
+from typing import Any
+
+from django.contrib import admin
+from django.utils.html import format_html
+
+from portal.admin.acts import Act
+from portal.admin.governed import GovernedAdmin
+from portal.domain.approvals import ApprovalState
+from portal.domain.roles import May
+from portal.models import Actor, Approval
+from portal.services import approvals
+from portal.services.access import may
+
+
+def _confirm(approval: Approval, actor: Actor, said: dict[str, Any]) -> str:
+    approvals.confirm(approval.pk, by=actor, reason=said["reason"])
+    return f"Confirmed and done: {title_of(approval)} ({approval.subject_name})."
+
+
+def _reject(approval: Approval, actor: Actor, said: dict[str, Any]) -> str:
+    approvals.reject(approval.pk, by=actor, reason=said["reason"])
+    return "Rejected; nothing was changed."
+
+
+def _withdraw(approval: Approval, actor: Actor, said: dict[str, Any]) -> str:
+    approvals.withdraw(approval.pk, by=actor, reason=said["reason"])
+    return "Withdrawn; nothing was changed."
+
+
+def title_of(approval: Approval) -> str:
+    """What is asked for, in words."""
+    known = approvals.APPROVABLES.get(approval.act)
+    return known.title if known else approval.act
+
+
+def may_confirm(approval: Approval, actor: Actor) -> bool:
+    """Whether this person could confirm this request."""
+    known = approvals.APPROVABLES.get(approval.act)
+    return (
+        approval.state == ApprovalState.PENDING
+        and known is not None
+        and may(actor, known.confirm)
+        and actor.person_behind is not None
+        and approval.requester_person_id != actor.person_behind.pk
+    )
+
+
+def _is_own(approval: Approval, actor: Actor) -> bool:
+    person = actor.person_behind
+    return (
+        approval.state == ApprovalState.PENDING
+        and person is not None
+        and approval.requester_person_id == person.pk
+    )
+
+
+def _effects(approval: Approval) -> list[str]:
+    payload = json.dumps(approval.payload) if approval.payload else "nothing further"
+    return [
+        f"This does: {title_of(approval)}, to {approval.subject_name}.",
+        f"Asked for: {payload}.",
+        f"{approval.requester} asked for it: {approval.reason}",
+        "It is done at once, in both your names.",
+    ]
+
+
+@admin.register(Approval)
+class ApprovalAdmin(GovernedAdmin):
+    """What somebody asked for, and what became of it."""
+
+    list_display = [
+        "what",
+        "subject_name",
+        "state",
+        "requester",
+        "requested_at",
+        "decider",
+        "expires_at",
+    ]
+    list_display_links = ["what"]
+    list_filter = ["state", "act"]
+    search_fields = ["subject_name", "reason", "requester__name"]
+    list_select_related = ["requester", "decider"]
+    fields = [
+        "what",
+        "subject_name",
+        "state",
+        "asked_for",
+        "reason",
+        "requester",
+        "requested_at",
+        "expires_at",
+        "decider",
+        "decided_at",
+        "decision_reason",
+        "rests_on",
+        "digest",
+    ]
+    readonly_fields = ["what", "asked_for", "rests_on"]
+    acts = (
+        Act(
+            name="confirm",
+            title="Confirm",
+            may=May.READ,
+            perform=_confirm,
+            needs_password=True,
+            hidden=lambda approval, actor: not may_confirm(approval, actor),
+            effects=_effects,
+        ),
+        Act(
+            name="reject",
+            title="Reject",
+            may=May.READ,
+            perform=_reject,
+            is_dangerous=True,
+            hidden=lambda approval, actor: not may_confirm(approval, actor),
+            effects=lambda approval: ["Nothing is changed; the requester sees why."],
+        ),
+        Act(
+            name="withdraw",
+            title="Withdraw",
+            may=May.READ,
+            perform=_withdraw,
+            hidden=lambda approval, actor: not _is_own(approval, actor),
+            effects=lambda approval: ["Nothing is changed."],
+        ),
+    )
+
+    @admin.display(description="request")
+    def what(self, approval: Approval) -> str:
+        return title_of(approval)
+
+    @admin.display(description="asked for")
+    def asked_for(self, approval: Approval) -> str:
+        return json.dumps(approval.payload) if approval.payload else "nothing further"
+
+    @admin.display(description="rests on")
+    def rests_on(self, approval: Approval) -> str:
+        return format_html("<pre>{}</pre>", json.dumps(approval.base, indent=2))

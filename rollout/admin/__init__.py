@@ -1,0 +1,13 @@
+"""What people see of a rollout and its runs."""
+
+from rollout.admin import artifacts, decisions, flags, runs, snapshots, stages, switch
+
+__all__ = [
+    "artifacts",
+    "decisions",
+    "flags",
+    "runs",
+    "snapshots",
+    "stages",
+    "switch",
+]

@@ -1,0 +1,185 @@
+"""Runs: what they reported, and what became of them."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from portal.admin.acts import Act, ReasonForm
+from portal.admin.governed import GovernedAdmin
+from portal.domain.roles import May
+from portal.models import Actor
+from rollout.domain.gates import NAMES, GateStatus
+from rollout.domain.runs import RunStatus
+from rollout.models import (
+    Advance,
+    DocumentKind,
+    FallbackOffer,
+    Run,
+    RunDocument,
+    RunEvent,
+)
+from rollout.services import decisions, fallback, runs
+
+MOST_SHOWN = 200
+
+
+class FallBackForm(ReasonForm):
+    given = forms.CharField(
+        label="Reason in the summary",
+        required=False,
+        max_length=500,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="Stands in logs/fallback-summary.md; empty: the gate's own notes.",
+    )
+    field_order = ["given", "reason"]
+
+
+def _fall_back(run: Run, actor: Actor, said: dict[str, Any]) -> str:
+    offer = fallback.offer_fallback(
+        run.rollout.key,
+        run.run_id,
+        by=actor,
+        reason=said["reason"],
+        given=said["given"],
+    )
+    return f"{run.run_id} falls back to the standard workflow (gate {offer.gate_id})."
+
+
+def _cannot_fall_back(run: Run, actor: Actor) -> bool:
+    has_failed_gate = any(g["status"] == GateStatus.FAIL for g in run.gates.values())
+    is_over = run.status in (RunStatus.COMPLETED, RunStatus.CANCELLED) or run.cause
+    return bool(not has_failed_gate or is_over)
+
+
+@admin.register(Run)
+class RunAdmin(GovernedAdmin):
+    """Read here; change only through the acts."""
+
+    list_display = [
+        "run_id",
+        "status",
+        "reported_status",
+        "stage",
+        "gates_line",
+        "is_admitted",
+        "kind",
+        "created_at",
+    ]
+    list_filter = ["status", "kind", "is_admitted", "no_web", "rollout"]
+    search_fields = ["run_id"]
+    list_select_related = ["rollout"]
+    change_form_template = "rollout/run.html"
+    acts = (
+        Act(
+            name="fall_back",
+            title="Fall back",
+            may=May.FALL_BACK,
+            perform=_fall_back,
+            form=FallBackForm,
+            is_dangerous=True,
+            hidden=_cannot_fall_back,
+            effects=lambda run: [
+                f"{run.run_id} is marked failed and gets the "
+                f"{run.rollout.fallback_workflow} workflow.",
+                "The summary is written as logs/fallback-summary.md, secrets removed.",
+                f"All {run.artifacts.count()} artifacts stay as they are.",
+            ],
+        ),
+    )
+
+    @admin.display(description="gates")
+    def gates_line(self, run: Run) -> str:
+        marks = {"pass": "✓", "fail": "✗", "drift": "!", "not_run": "·"}
+        return " ".join(
+            f"{letter}{marks.get(run.gates.get(letter, {}).get('status'), '·')}"
+            for letter in NAMES
+        )
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        run = self.get_object(request, object_id)
+        context = {**(extra_context or {}), **(_page_of(run) if run else {})}
+        return super().change_view(request, object_id, form_url, context)
+
+
+def _page_of(run: Run) -> dict[str, Any]:
+    """Everything that the run page shows, in a fixed number of queries."""
+    manifest = runs.document_of(run, DocumentKind.MANIFEST)
+    gates_document = runs.document_of(run, DocumentKind.GATES)
+    reported = gates_document.content["gates"] if gates_document else {}
+    return {
+        "run": run,
+        "history": manifest.content["stage"]["history"] if manifest else [],
+        "gates": [
+            {
+                "letter": letter,
+                "name": name,
+                "notes": reported.get(letter, {}).get("notes", ""),
+                "metrics": reported.get(letter, {}).get("metrics", {}),
+                **run.gates.get(letter, {"status": "not_run"}),
+            }
+            for letter, name in NAMES.items()
+        ],
+        "artifacts": run.artifacts.order_by("path", "-version")[:MOST_SHOWN],
+        "documents": run.documents.defer("raw", "content")[:MOST_SHOWN],
+        "advances": run.advances.all()[:20],
+        "offer": FallbackOffer.objects.filter(run=run)
+        .select_related("summary")
+        .first(),
+        "decision": run.decision,
+        "steps": decisions.explain(run.decision) if run.decision else [],
+        "is_replayed": run.decision is not None
+        and decisions.replay(run.decision) is None,
+    }
+
+
+@admin.register(RunDocument)
+class RunDocumentAdmin(GovernedAdmin):
+    """Every revision of every manifest and gates document, byte for byte."""
+
+    list_display = ["run", "kind", "revision", "standing", "received_at", "note"]
+    list_filter = ["kind", "standing"]
+    search_fields = ["run__run_id", "digest"]
+    list_select_related = ["run"]
+    exclude = ["raw"]
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).defer("raw")
+
+
+@admin.register(RunEvent)
+class RunEventAdmin(GovernedAdmin):
+    """Telemetry; never evidence for a stage."""
+
+    list_display = ["run", "seq", "at", "event_type"]
+    list_filter = ["event_type"]
+    search_fields = ["run__run_id"]
+    list_select_related = ["run"]
+
+
+@admin.register(Advance)
+class AdvanceAdmin(GovernedAdmin):
+    """What runs asked, and what they were told."""
+
+    list_display = ["run", "from_stage", "to_stage", "is_allowed", "code", "asked_at"]
+    list_filter = ["is_allowed", "code"]
+    search_fields = ["run__run_id"]
+    list_select_related = ["run"]
+
+
+@admin.register(FallbackOffer)
+class FallbackOfferAdmin(GovernedAdmin):
+    """The way back to the standard workflow, once per run."""
+
+    list_display = ["run", "gate_id", "gate_name", "reason", "is_adopted", "offered_at"]
+    list_filter = ["gate_id", "is_adopted"]
+    search_fields = ["run__run_id", "reason"]
+    list_select_related = ["run"]

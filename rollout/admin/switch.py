@@ -1,0 +1,75 @@
+"""The emergency switch, and the rollouts that have one."""
+
+from typing import Any
+
+from django.contrib import admin
+
+from portal.admin.acts import Act
+from portal.admin.governed import GovernedAdmin
+from portal.domain.roles import May
+from portal.models import Actor
+from rollout.models import Rollout, Switch
+from rollout.services import switch
+
+
+def _engage(found: Switch, actor: Actor, said: dict[str, Any]) -> str:
+    switch.engage(found.rollout.key, by=actor, reason=said["reason"])
+    return "The switch is engaged: Option C is off everywhere."
+
+
+def _request_release(found: Switch, actor: Actor, said: dict[str, Any]) -> str:
+    switch.request_release(found.rollout.key, by=actor, reason=said["reason"])
+    return "Asked for the release; another person confirms it under Approvals."
+
+
+def _effects_of_engaging(found: Switch) -> list[str]:
+    effects = switch.effects(found.rollout)
+    return [
+        f"From now on every run of {found.rollout.name} gets the "
+        f"{found.rollout.fallback_workflow} workflow.",
+        f"{effects['open_runs']} open runs are refused further stages (DISABLED).",
+        "Whatever runs report is still taken in and kept.",
+        "Two people are needed to turn Option C on again.",
+    ]
+
+
+@admin.register(Switch)
+class SwitchAdmin(GovernedAdmin):
+    """Engaged by one person at once, released by two."""
+
+    list_display = ["rollout", "state", "epoch", "changed_at", "changed_by", "reason"]
+    list_filter = ["state"]
+    search_fields = ["rollout__key", "reason"]
+    list_select_related = ["rollout", "changed_by"]
+    acts = (
+        Act(
+            name="engage",
+            title="Engage the switch",
+            may=May.ENGAGE_SWITCH,
+            perform=_engage,
+            is_dangerous=True,
+            hidden=lambda found, actor: found.is_engaged,
+            effects=_effects_of_engaging,
+        ),
+        Act(
+            name="request_release",
+            title="Ask for the release",
+            may=May.REQUEST_EXPOSURE,
+            perform=_request_release,
+            hidden=lambda found, actor: not found.is_engaged,
+            effects=lambda found: [
+                "Nothing changes until another person has confirmed it.",
+                "The request is void as soon as the switch is engaged again, "
+                "and after 24 hours.",
+            ],
+        ),
+    )
+
+
+@admin.register(Rollout)
+class RolloutAdmin(GovernedAdmin):
+    """What is being rolled out."""
+
+    list_display = ["key", "name", "kind", "fallback_workflow"]
+    list_filter = ["kind"]
+    search_fields = ["key", "name"]
