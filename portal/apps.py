@@ -17,4 +17,4 @@ class PortalAdminConfig(admin.AdminConfig):
     """The admin, with a site of our own."""
 
     default = False
-    default_site = "portal.admin.site.PortalAdminSite"
+    default_site = "portal.site.PortalAdminSite"

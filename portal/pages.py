@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.templatetags.static import static
 
 from portal.api import problems
 
@@ -31,6 +32,11 @@ SAYS = {
 def home(request: HttpRequest) -> HttpResponse:
     """The way in."""
     return redirect("admin:index")
+
+
+def icon(request: HttpRequest) -> HttpResponse:
+    """For browsers that ask where icons used to be."""
+    return redirect(static("portal/icon.svg"), permanent=True)
 
 
 def _answer(request: HttpRequest, status: HTTPStatus) -> HttpResponse:

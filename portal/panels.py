@@ -4,12 +4,12 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from portal.admin.actor import actor_of
 from portal.admin.approvals import may_confirm, title_of
 from portal.dashboard import Panel, register
 from portal.domain.approvals import ApprovalState
 from portal.models import Approval, LedgerEntry
 from portal.services import health
+from portal.sessions import actor_of
 
 
 def waiting_for_me(request: HttpRequest) -> dict[str, Any]:

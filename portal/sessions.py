@@ -1,4 +1,4 @@
-"""How long a sign-in lasts: half an hour idle, twelve hours altogether."""
+"""Sign-ins: who is behind one, and how long it lasts."""
 
 import time
 from collections.abc import Callable
@@ -6,6 +6,9 @@ from collections.abc import Callable
 from django.conf import settings
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
+
+from portal.models import Actor
+from portal.services.actors import for_person
 
 STARTED, SEEN = "started_at", "seen_at"
 NOTE_EVERY_S = 60  # the last use is noted once a minute, not at every request
@@ -28,3 +31,10 @@ class SessionLimits:
             elif now - seen > NOTE_EVERY_S:
                 request.session[SEEN] = now
         return self.get_response(request)
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """The signed-in person as an actor; looked up once per request."""
+    if not hasattr(request, "_actor"):
+        request._actor = for_person(request.user)
+    return request._actor

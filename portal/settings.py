@@ -55,7 +55,7 @@ if IS_HTTPS:
 # The parts
 
 INSTALLED_APPS = [
-    "unfold",  # before the admin, whose templates it replaces
+    "unfold.apps.BasicAppConfig",  # before the admin; the site itself is ours
     "unfold.contrib.filters",
     "portal.apps.PortalAdminConfig",
     "django.contrib.auth",
@@ -208,9 +208,10 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = VAR / "static"  # filled by `collectstatic` in production
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
-WHITENOISE_USE_FINDERS = not STATIC_ROOT.exists()
+WHITENOISE_USE_FINDERS = not any(STATIC_ROOT.iterdir())
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 MAX_DOCUMENT_BYTES = 2 * 1024 * 1024
 MAX_EVENTS_BYTES = 4 * 1024 * 1024

@@ -16,6 +16,7 @@ api_docs = csp_update({"img-src": "data:"})(
 
 urlpatterns = [
     path("", pages.home),
+    path("favicon.ico", pages.icon),
     path("livez", health.livez),
     path("readyz", health.readyz),
     path("admin/", admin.site.urls),

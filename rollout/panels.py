@@ -5,10 +5,10 @@ from typing import Any
 from django.db.models import Count
 from django.http import HttpRequest
 
-from portal.admin.actor import actor_of
 from portal.dashboard import Panel, register
 from portal.domain.roles import May
 from portal.services.access import may
+from portal.sessions import actor_of
 from rollout.domain.runs import RunStatus
 from rollout.models import OPEN_STATES, Rollout, RolloutKind, Run, Stage, Switch
 

@@ -21,12 +21,12 @@ from unfold.widgets import (
     UnfoldAdminTextareaWidget,
 )
 
-from portal.admin.actor import actor_of
 from portal.domain.roles import May
 from portal.errors import Refusal
 from portal.models import Actor, Authentication
 from portal.services.access import may
 from portal.services.actors import for_person
+from portal.sessions import actor_of
 
 
 class ReasonForm(forms.Form):

@@ -1,8 +1,10 @@
 """Files of a run, sent and fetched as raw bytes."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -69,8 +71,11 @@ class ArtifactView(RolloutView):
     def get(self, request: Request, run_id: str, path: str) -> StreamingHttpResponse:
         run = runs.find(self.key, run_id)
         found = artifacts.find(run, path, version=_version(request))
+        chunks = vault.read(found.digest)
+        is_async = isinstance(request._request, ASGIRequest)
         response = StreamingHttpResponse(
-            vault.read(found.digest), content_type="application/octet-stream"
+            _asynchronously(chunks) if is_async else chunks,
+            content_type="application/octet-stream",
         )
         response["Content-Length"] = str(found.size)
         response["Content-Digest"] = field_from_digest(found.digest)
@@ -121,6 +126,13 @@ class ArtifactView(RolloutView):
 
 def _chunks(request: HttpRequest) -> Iterator[bytes]:
     while chunk := request.read(CHUNK):
+        yield chunk
+
+
+async def _asynchronously(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """The same chunks for an event loop, which must not wait for a disk."""
+    take = sync_to_async(next, thread_sensitive=False)
+    while chunk := await take(chunks, b""):
         yield chunk
 
 

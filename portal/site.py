@@ -4,19 +4,25 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from csp.decorators import csp
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.decorators import method_decorator
 from unfold.sites import UnfoldAdminSite
 from unfold.widgets import UnfoldAdminPasswordWidget
 
-from portal.admin.actor import actor_of
 from portal.errors import Refusal
 from portal.services import people
+from portal.sessions import actor_of
+
+# The theme evaluates expressions and sets styles (ADR 5); only its pages may.
+under_theme_policy = csp(settings.ADMIN_CONTENT_SECURITY_POLICY)
 
 
 class NewPassword(forms.Form):
@@ -50,6 +56,7 @@ class PortalAdminSite(UnfoldAdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         return request.user.is_active and bool(getattr(request.user, "roles", ()))
 
+    @method_decorator(under_theme_policy)
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         was_in = request.user.is_authenticated
         response = super().login(request, extra_context)
@@ -58,7 +65,7 @@ class PortalAdminSite(UnfoldAdminSite):
         return response
 
     def admin_view(self, view: Callable, cacheable: bool = False) -> Callable:
-        inner = super().admin_view(view, cacheable)
+        inner = under_theme_policy(super().admin_view(view, cacheable))
 
         @wraps(inner)
         def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
