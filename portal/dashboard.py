@@ -14,7 +14,7 @@ class Panel:
     position: int
     template: str
     context: Callable[[HttpRequest], dict[str, Any]]
-    is_wide: bool = False
+    width: str = ""  # "wide" or "full"; else a third
 
 
 _panels: list[Panel] = []
@@ -31,7 +31,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         {
             "template": panel.template,
             "data": panel.context(request),
-            "is_wide": panel.is_wide,
+            "width": panel.width,
         }
         for panel in sorted(_panels, key=lambda panel: panel.position)
     ]

@@ -43,4 +43,4 @@ def parts(request: HttpRequest) -> dict[str, Any]:
 
 register(Panel(40, "portal/panels/waiting_for_me.html", waiting_for_me))
 register(Panel(50, "portal/panels/parts.html", parts))
-register(Panel(60, "portal/panels/last_lines.html", last_lines, is_wide=True))
+register(Panel(60, "portal/panels/last_lines.html", last_lines, width="full"))

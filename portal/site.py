@@ -52,6 +52,7 @@ class PortalAdminSite(UnfoldAdminSite):
     """Unfold's site, with our sign-in and our rules about passwords."""
 
     enable_nav_sidebar = True
+    index_title = "Start"
 
     def has_permission(self, request: HttpRequest) -> bool:
         return request.user.is_active and bool(getattr(request.user, "roles", ()))

@@ -61,5 +61,5 @@ def runs(request: HttpRequest) -> dict[str, Any]:
 
 
 register(Panel(10, "rollout/panels/switches.html", switches))
-register(Panel(20, "rollout/panels/stages.html", stages, is_wide=True))
+register(Panel(20, "rollout/panels/stages.html", stages, width="wide"))
 register(Panel(30, "rollout/panels/runs.html", runs))

@@ -33,6 +33,7 @@ class BoundedPaginator(Paginator):
 class GovernedAdmin(ActsMixin, ModelAdmin):
     """Lists and read pages; changes through acts, history with diffs and reasons."""
 
+    change_form_template = "portal/read.html"
     paginator = BoundedPaginator
     show_full_result_count = False
     list_per_page = 50

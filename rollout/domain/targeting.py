@@ -13,17 +13,19 @@ Test = Callable[[Any], bool]
 
 
 def _equals(operand: Any) -> Test:
-    return lambda found: type(found) is type(operand) and found == operand
+    return lambda found: (
+        found is not None and type(found) is type(operand) and found == operand
+    )
 
 
 def _is_in(operand: Any) -> Test:
-    wanted = list(operand)
-    return lambda found: found is not None and found in wanted
+    tests = [_equals(each) for each in operand]
+    return lambda found: any(test(found) for test in tests)
 
 
 def _is_not_in(operand: Any) -> Test:
-    unwanted = list(operand)
-    return lambda found: found is not None and found not in unwanted
+    is_unwanted = _is_in(operand)
+    return lambda found: found is not None and not is_unwanted(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,149 @@
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal.errors import Invalid
+from rollout.domain import baseline
+from rollout.domain.bucketing import bucket, share_of
+from rollout.domain.flags import (
+    NO_WEB,
+    FlagSpec,
+    FlagType,
+    canonical_key,
+    for_display,
+    is_towards_safety,
+    stricter,
+)
+from rollout.domain.targeting import condition
+
+AGENTS = FlagSpec("AGENTS", FlagType.INTEGER, 6, 1, 50)
+TIER = FlagSpec("TIER", FlagType.ENUM, "standard", options=("basic", "standard"))
+ENDPOINT = FlagSpec("ENDPOINT", FlagType.STRING, None, is_nullable=True)
+ROOT = FlagSpec("ROOT", FlagType.PATH, "~/runs")
+
+
+@pytest.mark.parametrize(
+    ("spec", "value"),
+    [
+        (AGENTS, 0),
+        (AGENTS, 51),
+        (AGENTS, True),
+        (AGENTS, "6"),
+        (AGENTS, None),
+        (AGENTS, 2.5),
+        (TIER, "thorough"),
+        (TIER, 1),
+        (ENDPOINT, "  "),
+        (ROOT, "relative/path"),
+    ],
+)
+def test_a_value_that_a_flag_cannot_have_is_refused(spec, value):
+    with pytest.raises(Invalid) as refusal:
+        spec.check(value)
+
+    assert refusal.value.code == "FLAG_VALUE_INVALID"
+
+
+@given(st.integers() | st.booleans() | st.text() | st.none() | st.floats())
+def test_a_clamped_value_is_always_one_that_the_flag_can_have(value):
+    for spec in (AGENTS, TIER, ENDPOINT, ROOT):
+        spec.check(spec.clamp(value))
+
+
+def test_the_baseline_is_valid_and_complete():
+    for spec, _ in baseline.FLAGS:
+        spec.check(spec.default)
+
+    assert len(baseline.FLAGS) == 12
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_safer"),
+    [
+        (6, 2, True),
+        (2, 6, False),
+        (6, 6, False),
+        ("standard", "deep", False),
+        ("a", "b", False),
+        (None, "https://example.org", False),
+        ("https://example.org", None, False),
+    ],
+)
+def test_only_what_surely_exposes_less_is_towards_safety(old, new, is_safer):
+    assert is_towards_safety("ANY", old, new) is is_safer
+
+
+def test_keeping_off_the_web_is_towards_safety():
+    assert is_towards_safety(NO_WEB, False, True)
+    assert not is_towards_safety(NO_WEB, True, False)
+    assert stricter(NO_WEB, False, True) is True
+    assert stricter("OTHER", True, False) is False
+
+
+def test_older_names_are_understood():
+    assert canonical_key("PAI_DR_NO_WEB") == NO_WEB
+    assert canonical_key(NO_WEB) == NO_WEB
+
+
+def test_an_address_is_shown_without_its_credentials():
+    shown = for_display("https://me:hunter2@example.org/x?sig=abc")
+
+    assert shown == "https://example.org/x?…"
+
+
+def murmur3(data: bytes, seed: int = 0) -> int:
+    """MurmurHash3 x86 32, written from its description."""
+    mask, h = 0xFFFFFFFF, seed
+    for start in range(0, len(data), 4):
+        block = data[start : start + 4]
+        k = int.from_bytes(block, "little") * 0xCC9E2D51 & mask
+        k = ((k << 15 | k >> 17) & mask) * 0x1B873593 & mask
+        h ^= k
+        if len(block) == 4:
+            h = ((h << 13 | h >> 19) & mask) * 5 + 0xE6546B64 & mask
+    h ^= len(data)
+    h = (h ^ h >> 16) * 0x85EBCA6B & mask
+    h = (h ^ h >> 13) * 0xC2B2AE35 & mask
+    return h ^ h >> 16
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_buckets_are_those_of_murmur3(salt, unit):
+    try:
+        data = f"{salt}:{unit}".encode()
+    except UnicodeEncodeError:
+        return
+
+    assert bucket(salt, unit) == murmur3(data) % 10_000
+
+
+def test_a_share_is_in_steps_of_a_hundredth_of_a_percent():
+    assert share_of(Decimal("0.01")) == 1
+    assert share_of(Decimal("12.34")) == 1234
+    assert share_of(100) == 10_000
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {},
+        {"attribute": "team", "operator": "like", "value": "a"},
+        {"attribute": "team", "operator": "in", "value": []},
+        {"attribute": "team", "operator": "in", "value": "a"},
+        {"attribute": "team", "operator": "equals", "value": ["a"]},
+        {"attribute": "", "operator": "equals", "value": "a"},
+    ],
+)
+def test_what_is_no_condition_is_refused(raw):
+    with pytest.raises(Invalid) as refusal:
+        condition(raw)
+
+    assert refusal.value.code == "RULE_INVALID"
+
+
+def test_an_attribute_that_is_missing_fulfils_nothing():
+    for operator, value in (("equals", None), ("in", ["a"]), ("not_in", ["a"])):
+        raw = {"attribute": "team", "operator": operator, "value": value}
+        assert not condition(raw).holds({})
