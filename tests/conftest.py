@@ -4,7 +4,14 @@ import os
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.db import connection
+
+
+def pytest_configure() -> None:
+    """A password hash that costs nothing: the suite makes hundreds of people."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
 
 SHARED = Path(
     os.environ.get("SHARED_DIR") or Path(__file__).resolve().parents[2] / "shared"

@@ -226,7 +226,7 @@ def _early_receipt(
     if revision == known:
         if digest(raw) == known_digest:
             return Receipt(run, "unchanged", revision)
-        stored = run.documents.filter(kind=kind, revision=revision).latest("pk")
+        stored = run.documents.get(kind=kind, revision=revision, digest=known_digest)
         if documents.is_same(raw, stored.digest, stored.content):
             return Receipt(run, "unchanged", revision)
     try:
