@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
@@ -97,14 +98,29 @@ class PortalSchema(AutoSchema):
         return responses
 
 
+class TokenScheme(OpenApiAuthenticationExtension):
+    """How a service is let in."""
+
+    target_class = "portal.api.authentication.BearerTokens"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        return {"type": "http", "scheme": "bearer"}
+
+
+class SessionScheme(OpenApiAuthenticationExtension):
+    """How a person who is signed in to the admin is let in."""
+
+    target_class = "portal.api.authentication.Sessions"
+    name = "session"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        return {"type": "apiKey", "in": "cookie", "name": "sessionid"}
+
+
 def describe(result: dict[str, Any], generator: Any, **_: Any) -> dict[str, Any]:
-    """Put in what no view says: the introduction, the token, the problem's shape."""
+    """Put in what no view says: the introduction and the shape of problems."""
     result["info"]["description"] = DESCRIPTION.strip()
     components = result.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = PROBLEM
-    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-    result["security"] = [{"token": []}]
-    for path in result["paths"].values():
-        for operation in path.values():
-            operation.pop("security", None)
     return result

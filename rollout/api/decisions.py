@@ -1,6 +1,7 @@
 """Which workflow does this run get?"""
 
 from dataclasses import asdict
+from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
@@ -59,7 +60,7 @@ class DecisionShape(serializers.ModelSerializer):
     def get_stage(self, decision: Decision) -> str | None:
         return decision.stage_key or None
 
-    def get_snapshot(self, decision: Decision) -> dict[str, object]:
+    def get_snapshot(self, decision: Decision) -> dict[str, Any]:
         snapshot = decision.snapshot
         return {
             "revision": snapshot.revision,

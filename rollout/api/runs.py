@@ -1,6 +1,7 @@
 """What runs report, and what they ask."""
 
 from http import HTTPStatus
+from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -84,7 +85,7 @@ class OfferShape(serializers.ModelSerializer):
             "offered_at",
         ]
 
-    def get_summary(self, offer: FallbackOffer) -> dict[str, object] | None:
+    def get_summary(self, offer: FallbackOffer) -> dict[str, Any] | None:
         if offer.summary is None:
             return None
         return {
