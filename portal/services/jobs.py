@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q, Value
 from django.db.models.functions import Now
 from django.utils.module_loading import import_string
@@ -74,14 +74,15 @@ def enqueue(
         once=once,
         request_id=str(get_contextvars().get("request_id", "")),
     )
-    if once:
-        Job.objects.bulk_create([job], ignore_conflicts=True)
-    else:
-        job.save(force_insert=True)
+    try:
+        with transaction.atomic():
+            job.save(force_insert=True)
+    except IntegrityError:
+        return None  # an unfinished job has this name
     if delay is None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
-    return job if job.pk else None
+    return job
 
 
 # Carrying out

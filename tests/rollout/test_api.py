@@ -554,7 +554,7 @@ def test_the_number_of_queries_does_not_depend_on_history(
         call.put("runs/run-1/gates", raw(some_gates(passed="A")))
     with django_assert_num_queries(17):
         call.post("decisions", {"run_id": "new", **ASKED})
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         call.get("runs")
     with django_assert_num_queries(3):
         call.get("runs/run-1")

@@ -1,0 +1,67 @@
+import pytest
+from django.conf import settings as django_settings
+from django.core.checks import run_checks
+
+from portal.domain.jobs import Queue
+from portal.models import Heartbeat
+from portal.services import heartbeats, redis
+from tests.rollout.builders import a_rollout
+
+pytestmark = pytest.mark.django_db
+
+
+def everybody_is_alive() -> None:
+    a_rollout()
+    for name in heartbeats.EXPECTED:
+        heartbeats.beat(name)
+
+
+def test_a_portal_with_everything_is_ready(client):
+    everybody_is_alive()
+
+    response = client.get("/readyz")
+
+    assert (response.status_code, response.json()["status"]) == (200, "ready")
+
+
+@pytest.mark.parametrize("name", ["relay", *(f"worker {queue}" for queue in Queue)])
+def test_a_process_that_was_never_seen_counts_as_stopped(client, name):
+    everybody_is_alive()
+    Heartbeat.objects.filter(name=name).delete()
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert name in response.json()["checks"]["processes"]["says"]
+
+
+def test_without_a_queue_the_portal_answers_and_says_so(client, settings):
+    everybody_is_alive()
+    settings.REDIS_URL = "unix:///nowhere.sock"
+    redis.connection.cache_clear()
+    redis.connection.cache_clear()
+    try:
+        response = client.get("/readyz")
+    finally:
+        redis.connection.cache_clear()
+
+    assert response.status_code == 503
+    assert not response.json()["checks"]["queue"]["is_well"]
+    assert response.json()["checks"]["database"]["is_well"]
+
+
+def test_a_process_that_answers_is_alive(client):
+    assert client.get("/livez").json() == {"status": "alive"}
+    assert client.post("/livez").status_code == 405
+
+
+def test_the_holes_of_the_queues_own_pages_are_closed(client):
+    assert django_settings.RQ_SHOW_ADMIN_LINK is False
+    for queue in django_settings.RQ_QUEUES.values():
+        assert queue["SERIALIZER"] == "rq.serializers.JSONSerializer"
+    assert client.get("/django-rq/").status_code == 404
+    assert client.get("/admin/django_rq/").status_code in (302, 404)
+
+
+def test_nothing_is_wrong_with_the_set_up():
+    assert run_checks() == []
