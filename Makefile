@@ -53,13 +53,13 @@ types: .venv/dev ## Check the types of the domains
 	$(BIN)/mypy
 
 requirements: ## Compile requirements*.txt from pyproject.toml (needs uv)
-	uv pip compile pyproject.toml --universal --python-version 3.11 --no-emit-index-url \
+	uv pip compile pyproject.toml --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
 		--generate-hashes --quiet --custom-compile-command "make requirements" \
 		-o requirements.txt
-	uv pip compile --group dev --universal --python-version 3.11 --no-emit-index-url \
+	uv pip compile --group dev --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
 		-c requirements.txt --generate-hashes --quiet \
 		--custom-compile-command "make requirements" -o requirements-dev.txt
-	$(PYTHON) docs/explain_requirements.py
+	$(PYTHON) .ci/explain_requirements.py
 
 reference: .venv/dev ## Generate docs/reference from the code
 	$(BIN)/python manage.py write_reference

@@ -56,7 +56,7 @@ class Act(StrEnum):
 
 
 FINAL = frozenset({RunStatus.FAILED, RunStatus.COMPLETED, RunStatus.CANCELLED})
-OPEN = frozenset(RunStatus) - FINAL
+OPEN = tuple(status for status in RunStatus if status not in FINAL)
 
 # A report can say anything about an open run: reports may be late, and the research
 # system may have done several things since the last one.

@@ -1,0 +1,129 @@
+"""`manage.py write_reference`: the pages of docs/reference, from the code."""
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandParser
+
+from portal.commands import PortalCommand
+from portal.domain import approvals, jobs
+from portal.domain import verbs as portal_verbs
+from portal.domain.roles import GRANTS, SCOPE_GRANTS, May
+from rollout.domain import baseline, runs, stages, switch
+from rollout.domain import verbs as rollout_verbs
+from rollout.domain.flags import for_display
+
+HEAD = "<!-- Written by `make reference`; edit the code, not this page. -->\n\n"
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def permissions() -> str:
+    """Who may do what, and which scope of a token does."""
+    rows = [
+        [
+            f"`{act}`",
+            *("✓" if act in grants else "" for grants in GRANTS.values()),
+            ", ".join(f"`{s}`" for s, acts in SCOPE_GRANTS.items() if act in acts),
+        ]
+        for act in May
+    ]
+    header = ["act", *(str(role) for role in GRANTS), "token scopes"]
+    return f"# Permissions\n\n{_table(header, rows)}"
+
+
+def states() -> str:
+    """Every state machine: state, act, next state."""
+    machines = {
+        "Switch": switch.MOVES,
+        "Stage of a rollout": stages.MOVES,
+        "Run": runs.MOVES,
+        "Approval": approvals.MOVES,
+        "Job": jobs.MOVES,
+    }
+    parts = ["# States\n"]
+    for name, moves in machines.items():
+        rows = [[str(s), str(act), str(after)] for (s, act), after in moves.items()]
+        parts.append(f"## {name}\n\n{_table(['state', 'act', 'next'], rows)}")
+    rows = [[str(here), str(onward)] for here, onward in runs.TRANSITIONS]
+    parts.append(f"## Stages of a run\n\n{_table(['from', 'to'], rows)}")
+    return "\n".join(parts)
+
+
+def verbs() -> str:
+    """What the ledger can say."""
+    rows = [
+        [f"`{verb}`"] for kind in (portal_verbs, rollout_verbs) for verb in kind.Verb
+    ]
+    return f"# Verbs of the ledger\n\n{_table(['verb'], rows)}"
+
+
+def flags() -> str:
+    """The baseline's flags and stages."""
+    rows = [
+        [
+            f"`{spec.key}`",
+            str(spec.type),
+            for_display(spec.default),
+            ", ".join(spec.options) or f"{spec.minimum} to {spec.maximum}"
+            if spec.options or spec.minimum is not None
+            else "",
+            description,
+        ]
+        for spec, description in baseline.FLAGS
+    ]
+    parts = [
+        "# The baseline\n\n## Flags\n",
+        _table(["flag", "type", "default", "can be", "meaning"], rows),
+        "## Stages\n",
+    ]
+    stage_rows = [
+        [
+            str(position),
+            name,
+            ", ".join(plan.teams),
+            ", ".join(plan.query_classes),
+            ", ".join(plan.modes),
+            plan.sensitivity,
+            ", ".join(str(cap) for cap in plan.caps.values()),
+            "a person" if plan.promote_bar is None else str(plan.promote_bar),
+        ]
+        for position, (_, name, plan) in enumerate(baseline.STAGES)
+    ]
+    header = ["", "stage", "teams", "query classes", "modes", "at most", "caps", "bar"]
+    return "\n".join([*parts, _table(header, stage_rows)]).replace("| * ", "| any ")
+
+
+PAGES = {
+    "permissions.md": permissions,
+    "states.md": states,
+    "verbs.md": verbs,
+    "baseline.md": flags,
+}
+
+
+class Command(PortalCommand):
+    help = "Write docs/reference from the code; with --check only say what is stale."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--check", action="store_true")
+
+    def carry_out(self, check: bool, **_: Any) -> None:
+        folder = Path(settings.BASE_DIR) / "docs" / "reference"
+        folder.mkdir(parents=True, exist_ok=True)
+        stale = []
+        for name, page in PAGES.items():
+            text = HEAD + page()
+            path = folder / name
+            if not path.exists() or path.read_text() != text:
+                stale.append(name)
+                if not check:
+                    path.write_text(text)
+        self.say(f"written: {', '.join(stale) or 'nothing'}", stale=stale)
+        if check and stale:
+            self.found(f"stale: {', '.join(stale)}; run `make reference`")
