@@ -84,6 +84,13 @@ class Portal:
         ) as connection:
             return connection.execute(sql).fetchall()
 
+    def query_commit(self, sql: str) -> None:
+        """Change the database, past everything of the portal's own."""
+        with psycopg.connect(
+            host=str(self.servers.sockets), user="portal", dbname="portal"
+        ) as connection:
+            connection.execute(sql)
+
     def stop(self) -> None:
         """End everything that was started."""
         for name in list(self.processes):

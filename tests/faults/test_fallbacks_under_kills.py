@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from tests.faults.conftest import Portal, wait_until
-from tests.rollout.builders import a_manifest, raw, some_gates, spent
+from tests.rollout.documents import a_manifest, raw, some_gates, spent
 
 pytestmark = pytest.mark.faults
 

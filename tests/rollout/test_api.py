@@ -15,18 +15,8 @@ from rollout.domain.artifacts import field_from_digest
 from rollout.models import Advance, Decision, Run
 from rollout.services import runs
 from tests.builders import an_actor
-from tests.rollout.builders import (
-    ASKED,
-    KEY,
-    a_manifest,
-    a_running_stage,
-    a_service,
-    an_event,
-    lines,
-    raw,
-    some_gates,
-    spent,
-)
+from tests.rollout.builders import ASKED, KEY, a_running_stage, a_service
+from tests.rollout.documents import a_manifest, an_event, lines, raw, some_gates, spent
 
 pytestmark = pytest.mark.django_db
 _keys = count(1)

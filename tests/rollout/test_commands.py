@@ -10,16 +10,8 @@ from rollout.models import Artifact, DocumentKind, FallbackOffer, Run, RunEvent
 from rollout.services import runs, vault
 from rollout.services.decisions import decide_for
 from tests.builders import a_person
-from tests.rollout.builders import (
-    ASKED,
-    KEY,
-    a_manifest,
-    a_rollout,
-    an_event,
-    lines,
-    raw,
-    some_gates,
-)
+from tests.rollout.builders import ASKED, KEY, a_rollout
+from tests.rollout.documents import a_manifest, an_event, lines, raw, some_gates
 
 pytestmark = pytest.mark.django_db
 

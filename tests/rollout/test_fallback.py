@@ -12,7 +12,8 @@ from rollout.domain.verbs import Verb
 from rollout.models import Artifact, FallbackOffer, Origin, Run
 from rollout.services import artifacts, fallback, runs, vault
 from tests.builders import an_actor
-from tests.rollout.builders import KEY, a_manifest, raw, some_gates, spent
+from tests.rollout.builders import KEY
+from tests.rollout.documents import a_manifest, raw, some_gates, spent
 from tests.rollout.test_runs import send
 
 pytestmark = pytest.mark.django_db

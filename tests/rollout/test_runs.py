@@ -10,18 +10,8 @@ from rollout.services import artifacts, consequences, events, runs, switch
 from rollout.services.consequences import Cause
 from rollout.services.decisions import decide_for
 from tests.builders import an_actor
-from tests.rollout.builders import (
-    ASKED,
-    KEY,
-    a_manifest,
-    a_running_stage,
-    a_service,
-    an_event,
-    lines,
-    raw,
-    some_gates,
-    spent,
-)
+from tests.rollout.builders import ASKED, KEY, a_running_stage, a_service
+from tests.rollout.documents import a_manifest, an_event, lines, raw, some_gates, spent
 
 pytestmark = pytest.mark.django_db
 

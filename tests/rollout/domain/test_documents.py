@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from portal.domain.strict_json import read
 from portal.errors import Conflict, Invalid, Malformed, Refusal, TooLarge
 from rollout.domain import artifacts, documents, events, schemas
-from tests.rollout.builders import a_manifest, an_event, lines, raw, some_gates
+from tests.rollout.documents import a_manifest, an_event, lines, raw, some_gates
 
 LIMIT = 10_000
 

@@ -6,7 +6,7 @@ from portal.errors import Conflict
 from rollout.domain.fallback import offer
 from rollout.domain.gates import RETRY_CAPS, GateStatus, first_failure, judge
 from rollout.domain.sanitising import NO_REASON, sanitise
-from tests.rollout.builders import a_manifest, some_gates
+from tests.rollout.documents import a_manifest, some_gates
 
 BEFORE, CHECKED, LATER = (f"2026-01-01T12:0{minute}:00Z" for minute in (0, 1, 2))
 
