@@ -80,9 +80,7 @@ def locked_or_new(
     rollout_key: str, run_id: str, *, kind: RunKind, by: Actor, reason: str
 ) -> Run:
     """The run's row, locked; a run that nobody let in is kept all the same."""
-    known = Run.objects.select_related("rollout", "attempt__stage").select_for_update(
-        of=["self"]
-    )
+    known = Run.objects.select_for_update()
     wanted = {"rollout__key": rollout_key, "run_id": run_id}
     if (run := known.filter(**wanted).first()) is not None:
         return run
@@ -139,11 +137,11 @@ def receive_manifest(
         return _refuse_revival(run, raw, content, by=by)
     gap = max(0, content["revision"] - run.manifest_revision - 1)
     standing = Standing.KEPT if run.cause else Standing.ACCEPTED
-    known = document_of(run, DocumentKind.MANIFEST)
+    known = _newest(run, DocumentKind.MANIFEST)
     _keep(run, DocumentKind.MANIFEST, raw, content, standing, by=by, gap=gap)
-    _take_over(run, content, known.content if known else None)
+    _take_over(run, content, known)
     gates_document = _newest(run, DocumentKind.GATES)
-    run.gates = _as_json(_judged(run, gates_document, content))
+    run.gates = _as_json(gates.judge(gates_document, content))
     run.manifest_revision = content["revision"]
     run.manifest_digest = digest(raw)
     run.save_as(by, reason=reason)
@@ -193,7 +191,7 @@ def receive_gates(
     drifted_before = _drifted(run.gates)
     if standing == Standing.ACCEPTED:
         manifest = _newest(run, DocumentKind.MANIFEST)
-        run.gates = _as_json(_judged(run, content, manifest))
+        run.gates = _as_json(gates.judge(content, manifest))
     run.save_as(by, reason=reason)
     if drifted := _drifted(run.gates) - drifted_before:
         announce(Cause.GATE_INPUTS_DRIFT, run, by=by, gates=sorted(drifted))
@@ -306,8 +304,8 @@ def _keep_aside(
 
 
 def _newest(run: Run, kind: DocumentKind) -> dict[str, Any] | None:
-    found = document_of(run, kind)
-    return found.content if found else None
+    accepted = run.documents.filter(kind=kind, standing=Standing.ACCEPTED)
+    return accepted.order_by("-pk").values_list("content", flat=True).first()
 
 
 def _take_over(
@@ -344,14 +342,6 @@ def _take_over(
 
 
 # Gates
-
-
-def _judged(
-    run: Run,
-    gates_document: Mapping[str, Any] | None,
-    manifest: Mapping[str, Any] | None,
-) -> dict[str, Gate]:
-    return gates.judge(gates_document, manifest)
 
 
 def _as_json(judged: Mapping[str, Gate]) -> dict[str, Any]:
