@@ -4,6 +4,7 @@ PostgreSQL and Valkey run in sessions of their own and are stopped last; the oth
 are started again whenever they end.
 """
 
+import fcntl
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from portal.embedded import (
     CannotStart,
@@ -98,6 +100,7 @@ def main() -> None:
     status = 0
     try:
         port = _port()
+        _only_one(var)  # held until this process ends
         _run(var, port, servers, children)
     except Stopped:
         print("\nStopping …", flush=True)
@@ -129,6 +132,20 @@ def _port() -> int:
                 f"Port {text} is taken; choose another one: make run PORT=8001"
             ) from None
     return int(text)
+
+
+def _only_one(var: Path) -> TextIO:
+    """Hold the state directory: two portals on one would stop each other's servers."""
+    var.mkdir(parents=True, exist_ok=True)
+    lock = (var / "supervisor.lock").open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise CannotRun(
+            f"A portal is running in {var}; stop it, or choose another place: "
+            "make run VAR=elsewhere"
+        ) from None
+    return lock
 
 
 def _run(var: Path, port: int, servers: Servers, children: list[Child]) -> None:

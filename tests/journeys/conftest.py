@@ -1,0 +1,149 @@
+"""A whole portal as `make run` starts it, spoken to through HTTP and commands only."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from portal.embedded import database_url, socket_directory
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "deep-research-option-c"
+SCOPES = "decide,report-runs,read,operate,kill"
+
+
+def a_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class LivePortal:
+    """The processes of `make run` on a state directory and a port of their own."""
+
+    def __init__(self, var: Path, **settings: str) -> None:
+        self.var = var
+        self.port = a_free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        mine = ("DATABASE_URL", "REDIS_URL", "REDIS_PREFIX", "LOG_LEVEL", "SECRET_KEY")
+        self.environment = {
+            name: value for name, value in os.environ.items() if name not in mine
+        } | {"VAR": str(var), "PORT": str(self.port), **settings}
+        self.process: subprocess.Popen[str] | None = None
+        self.said = ""
+        self.clients: list[httpx.Client] = []
+
+    def start(self) -> None:
+        """Start it and wait until it says that it is ready, or fail with its words."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "portal.supervisor"],
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        lines = []
+        for line in self.process.stdout:
+            lines.append(line)
+            if "Ctrl-C" in line:
+                break
+        self.said = "".join(lines)
+        assert self.process.poll() is None, self.said
+        assert httpx.get(f"{self.url}/readyz").status_code == 200
+
+    def stop(self) -> None:
+        """Ctrl-C."""
+        while self.clients:
+            self.clients.pop().close()
+        if self.process is not None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.communicate(timeout=60)
+            self.process = None
+
+    def manage(self, *arguments: str, code: str | None = None) -> str:
+        """Run a command to its end; it must succeed."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment
+            | {
+                "DATABASE_URL": database_url(self.var),
+                "DJANGO_SETTINGS_MODULE": "portal.settings",
+                "LOG_LEVEL": "WARNING",
+            },
+            input=code,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+    def a_token(self, name: str = "journey", scopes: str = SCOPES) -> str:
+        """A service's token."""
+        made = self.manage(
+            "create_token", name, "--rollout", KEY, "--scopes", scopes, "--json"
+        )
+        return json.loads(made)["token"]
+
+    def client(self, token: str) -> httpx.Client:
+        """A service's HTTP client."""
+        client = httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=40,
+        )
+        self.clients.append(client)
+        return client
+
+    def query(self, sql: str) -> list[tuple]:
+        """What the database says, past everything of the portal's own."""
+        with psycopg.connect(
+            host=str(socket_directory(self.var)), user="portal", dbname="portal"
+        ) as connection:
+            return connection.execute(sql).fetchall()
+
+
+def wait_until(condition: Callable[[], object], *, limit_s: float = 60) -> None:
+    """Wait until it holds, or say that it never did."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {limit_s} s"
+        time.sleep(0.1)
+
+
+def processes_of(var: Path) -> list[str]:
+    """The commands of all processes that name this state directory or live in it."""
+    found = []
+    for directory in Path("/proc").iterdir():
+        if not directory.name.isdigit() or int(directory.name) == os.getpid():
+            continue
+        try:
+            command = (directory / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            environment = (directory / "environ").read_bytes()
+        except OSError:
+            continue
+        if str(var) in command or f"VAR={var}\0".encode() in environment:
+            found.append(command)
+    return found
+
+
+@pytest.fixture(scope="session")
+def state_directory() -> Iterator[Path]:
+    var = Path(tempfile.mkdtemp(prefix="portal-journey-"))
+    var.chmod(0o755)  # PostgreSQL runs as another user when we are root
+    yield var
+    shutil.rmtree(var, ignore_errors=True)
