@@ -3,11 +3,14 @@
 from portal.domain.jobs import Queue
 from portal.services import actors
 from portal.services.jobs import define
-from rollout.services import fallback
+from portal.services.schedule import every
+from rollout.services import fallback, watchdog
 from rollout.services.runs import CONFIRM_JOB, FALL_BACK_JOB
 
 define(FALL_BACK_JOB, queue=Queue.SAFETY)
 define(CONFIRM_JOB, queue=Queue.SAFETY)
+define(watchdog.TIME_OUT_JOB, queue=Queue.SAFETY)
+every(watchdog.EVERY, watchdog.NAME, watchdog.sweep)
 
 
 def fall_back(run_id: int) -> None:
@@ -24,4 +27,11 @@ def confirm_gate_failure(run_id: int, gates_revision: int) -> None:
         gates_revision,
         by=actors.system(),
         reason="A hard gate has failed and no newer gates came in time.",
+    )
+
+
+def time_out(run_id: int) -> None:
+    """Safe to run twice: it does nothing once the run has reported or ended."""
+    watchdog.time_out(
+        run_id, by=actors.system(), reason="No progress in time; the run has hung."
     )

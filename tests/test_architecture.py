@@ -24,6 +24,9 @@ PARTS_OF_ACTS = {
     "portal.services.ledger.record": "it is the line in the ledger",
     "rollout.services.snapshots.publish": "acts publish what they changed",
     "rollout.services.runs.locked_or_new": "ingest makes the row that it locks",
+    "rollout.services.endings.end": "acts end runs in one way",
+    "rollout.services.endings.close_directives": "so do the runs' own reports",
+    "rollout.services.directives.issue_to_all": "it issues one after the other",
     "rollout.services.ingest.ingest_root": "every file is an act of its own",
 }
 FORBIDDEN_NAMES = {

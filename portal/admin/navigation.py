@@ -27,6 +27,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "title": "Runs",
             "items": [
                 _item("Runs", "play_circle", "rollout_run_changelist"),
+                _item("Directives", "campaign", "rollout_directive_changelist"),
+                _item("Timeouts", "timer_off", "rollout_runtimeout_changelist"),
                 _item("Fallbacks", "undo", "rollout_fallbackoffer_changelist"),
                 _item("Decisions", "call_split", "rollout_decision_changelist"),
                 _item("Artifacts", "inventory_2", "rollout_artifact_changelist"),

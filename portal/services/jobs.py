@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, Q, Value
 from django.db.models.functions import Now
 from django.utils.module_loading import import_string
@@ -31,14 +31,11 @@ from portal.domain.roles import May
 from portal.domain.verbs import Verb
 from portal.errors import NotFound, Refusal
 from portal.models import Actor, Job
-from portal.services import actors
+from portal.services import actors, bell
 from portal.services.access import require
 from portal.services.ledger import record
 
 log = structlog.get_logger(__name__)
-
-# Rung at the commit of whoever wants a job, so that the relay need not poll fast.
-CHANNEL = "portal_jobs"
 
 QUEUE_OF: dict[str, Queue] = {}
 
@@ -80,8 +77,7 @@ def enqueue(
     except IntegrityError:
         return None  # an unfinished job has this name
     if delay is None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
+        bell.ring(bell.JOBS)
     return job
 
 

@@ -1,10 +1,20 @@
 """What people see of a rollout and its runs."""
 
-from rollout.admin import artifacts, decisions, flags, runs, snapshots, stages, switch
+from rollout.admin import (
+    artifacts,
+    decisions,
+    directives,
+    flags,
+    runs,
+    snapshots,
+    stages,
+    switch,
+)
 
 __all__ = [
     "artifacts",
     "decisions",
+    "directives",
     "flags",
     "runs",
     "snapshots",

@@ -1,5 +1,6 @@
 """Runs: what they reported, and what became of them."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -11,6 +12,7 @@ from portal.admin.acts import Act, ReasonForm
 from portal.admin.governed import GovernedAdmin
 from portal.domain.roles import May
 from portal.models import Actor
+from rollout.admin.directives import RUN_ACTS
 from rollout.domain.gates import NAMES, GateStatus
 from rollout.domain.runs import RunStatus
 from rollout.models import (
@@ -20,10 +22,12 @@ from rollout.models import (
     Run,
     RunDocument,
     RunEvent,
+    RunTimeout,
 )
 from rollout.services import decisions, fallback, runs
 
 MOST_SHOWN = 200
+WORTH_SHOWING_S = 30  # decision 20
 
 
 class FallBackForm(ReasonForm):
@@ -88,6 +92,7 @@ class RunAdmin(GovernedAdmin):
                 f"All {run.artifacts.count()} artifacts stay as they are.",
             ],
         ),
+        *RUN_ACTS,
     )
 
     @admin.display(description="gates")
@@ -134,11 +139,25 @@ def _page_of(run: Run) -> dict[str, Any]:
         "offer": FallbackOffer.objects.filter(run=run)
         .select_related("summary")
         .first(),
+        "timeout": RunTimeout.objects.filter(run=run)
+        .select_related("checkpoint")
+        .first(),
+        "directives": run.directives.select_related("issued_by")[:20],
+        "skew_s": _skew_s(manifest),
         "decision": run.decision,
         "steps": decisions.explain(run.decision) if run.decision else [],
         "is_replayed": run.decision is not None
         and decisions.replay(run.decision) is None,
     }
+
+
+def _skew_s(manifest: RunDocument | None) -> int:
+    """How far the run's clock is from ours, in seconds, when that is worth showing."""
+    if manifest is None:
+        return 0
+    said = datetime.fromisoformat(manifest.content["updated_at"])
+    skew = int((manifest.received_at - said).total_seconds())
+    return skew if abs(skew) > WORTH_SHOWING_S else 0
 
 
 @admin.register(RunDocument)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from rollout.api import artifacts, decisions, rollouts, runs
+from rollout.api import artifacts, decisions, directives, rollouts, runs
 
 urlpatterns = [
     path("rollouts", rollouts.RolloutsView.as_view()),
@@ -25,6 +25,12 @@ urlpatterns = [
     path("runs/<str:run_id>/events", runs.EventsView.as_view()),
     path("runs/<str:run_id>/advance", runs.AdvanceView.as_view()),
     path("runs/<str:run_id>/fallback-offer", runs.FallbackOfferView.as_view()),
+    path("runs/<str:run_id>/directives", directives.RunDirectivesView.as_view()),
+    path(
+        "runs/<str:run_id>/directives/<str:directive_id>/ack",
+        directives.AcknowledgeView.as_view(),
+    ),
+    path("directives", directives.DirectivesView.as_view()),
     path("runs/<str:run_id>/artifacts", artifacts.ArtifactsView.as_view()),
     path("runs/<str:run_id>/artifacts/<path:path>", artifacts.ArtifactView.as_view()),
 ]

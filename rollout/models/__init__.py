@@ -2,6 +2,7 @@
 
 from rollout.models.artifacts import Artifact, Origin
 from rollout.models.decisions import Decision
+from rollout.models.directives import Directive
 from rollout.models.fallback import FallbackOffer
 from rollout.models.flags import Flag, Rule
 from rollout.models.rollouts import Rollout, RolloutKind
@@ -16,6 +17,7 @@ from rollout.models.runs import (
 from rollout.models.snapshots import Snapshot
 from rollout.models.stages import OPEN_STATES, Attempt, Stage
 from rollout.models.switch import Switch
+from rollout.models.timeouts import RunTimeout
 
 __all__ = [
     "OPEN_STATES",
@@ -23,6 +25,7 @@ __all__ = [
     "Artifact",
     "Attempt",
     "Decision",
+    "Directive",
     "DocumentKind",
     "FallbackOffer",
     "Flag",
@@ -33,6 +36,7 @@ __all__ = [
     "Run",
     "RunDocument",
     "RunEvent",
+    "RunTimeout",
     "Snapshot",
     "Stage",
     "Standing",

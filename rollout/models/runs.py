@@ -73,6 +73,17 @@ class Run(Tracked):
     )
     finished_at = models.DateTimeField(null=True, blank=True)
 
+    # The watchdog's timer (decision 20).
+    times_out_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it will have hung, unless it reports."
+    )
+    time_left = models.DurationField(
+        null=True, blank=True, help_text="While it is paused: what its timer has left."
+    )
+    timeouts = models.JSONField(
+        default=dict, help_text="Seconds per stage, from the run's own policy."
+    )
+
     class Meta:
         ordering = ["-pk"]
         constraints = [
@@ -91,6 +102,18 @@ class Run(Tracked):
                 condition=Q(status__in=["failed", "completed", "cancelled"])
                 ^ Q(finished_at=None),
             ),
+            # No open run can be forgotten by the watchdog.
+            models.CheckConstraint(
+                name="an_open_run_has_a_timer",
+                condition=Q(kind="imported", times_out_at=None, time_left=None)
+                | Q(finished_at__isnull=False, times_out_at=None, time_left=None)
+                | Q(status="paused", times_out_at=None, time_left__isnull=False)
+                | Q(
+                    status__in=["created", "running"],
+                    times_out_at__isnull=False,
+                    time_left=None,
+                ),
+            ),
         ]
         indexes = [
             models.Index(fields=["rollout", "status", "-id"], name="run_by_status"),
@@ -98,6 +121,11 @@ class Run(Tracked):
                 fields=["stage_since"],
                 name="run_open",
                 condition=Q(finished_at=None),
+            ),
+            models.Index(
+                fields=["times_out_at"],
+                name="run_timer",
+                condition=Q(times_out_at__isnull=False),
             ),
         ]
 

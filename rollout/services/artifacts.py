@@ -15,8 +15,9 @@ from portal.services.ledger import record
 from rollout.domain.artifacts import safe_path
 from rollout.domain.runs import RunKind
 from rollout.domain.verbs import Verb
+from rollout.domain.watchdog import POLICY_PATH, timeouts_of
 from rollout.models import Artifact, Origin, Run
-from rollout.services import runs, vault
+from rollout.services import runs, timers, vault
 from rollout.services.vault import Stored
 
 
@@ -42,6 +43,10 @@ def store(
     stored = vault.put(chunks, limit=settings.MAX_ARTIFACT_BYTES, expected=expected)
     run = runs.locked_or_new(rollout_key, run_id, kind=kind, by=by, reason=reason)
     artifact, is_new = add_version(run, path, stored, origin=Origin.RUN, by=by)
+    if is_new and path == POLICY_PATH:
+        policy = vault.read_object(stored.digest, stored.size)
+        timers.follow_policy(run, timeouts_of(policy), clock.now())
+        run.save_as(by, reason=reason)
     if is_new:
         record(
             Verb.ARTIFACT_STORED,

@@ -16,6 +16,7 @@ class Cause(StrEnum):
 
     HARD_GATE_FAILED = "hard_gate_failed"
     FINAL_RUN_REVIVED = "final_run_revived"
+    TIMED_OUT = "timed_out"
     REVISION_CONFLICT = "revision_conflict"
     GATE_INPUTS_DRIFT = "gate_inputs_drift"
 

@@ -20,7 +20,7 @@ from rollout.domain.decisions import Context, Reason
 from rollout.domain.runs import FINAL
 from rollout.domain.verbs import Verb
 from rollout.models import Attempt, Decision, Rollout, Run, Snapshot
-from rollout.services import rollouts, snapshots
+from rollout.services import rollouts, snapshots, timers
 
 
 @transaction.atomic
@@ -166,8 +166,8 @@ def _open_run(
         no_web=bool(decision.constraints.get("no_web")),
         mode=decision.context["asked"].get("mode", ""),
         created_at=decision.decided_at,
-        stage_since=decision.decided_at,
     )
+    timers.start(run, decision.decided_at)
     run.save_as(by, reason=reason)
 
 

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from portal import clock
 from portal.domain.roles import May
-from portal.errors import Conflict, NotFound
+from portal.errors import Conflict
 from portal.models import Actor
 from portal.services.access import require
 from portal.services.ledger import record
@@ -14,10 +14,10 @@ from rollout.domain import fallback as domain
 from rollout.domain import gates
 from rollout.domain.fallback import INSTRUCTION, SUMMARY_PATH, Offer
 from rollout.domain.gates import FALLBACK_FAILURE, GateStatus
-from rollout.domain.runs import FINAL, Act, RunStatus, after
+from rollout.domain.runs import FINAL, Act, RunStatus
 from rollout.domain.verbs import Verb
 from rollout.models import DocumentKind, FallbackOffer, Origin, Run
-from rollout.services import artifacts, runs, vault
+from rollout.services import artifacts, endings, runs, vault
 from rollout.services.consequences import Cause, announce
 
 CAUSE = "hard_gate_failed"
@@ -34,7 +34,7 @@ def offer_fallback(
     Raises `Conflict` (NO_HARD_GATE_FAIL) when there is nothing to fall back from.
     """
     require(by, May.FALL_BACK, rollout=rollout_key)
-    run = _locked(runs.find(rollout_key, run_id).pk)
+    run = runs.locked(runs.find(rollout_key, run_id).pk)
     if (known := _known(run)) is not None:
         return known
     offered = _fall_back(run, _offer(run, given), by=by, reason=reason)
@@ -45,7 +45,7 @@ def offer_fallback(
 @transaction.atomic
 def fall_back_confirmed(run_pk: int, *, by: Actor, reason: str) -> FallbackOffer | None:
     """Fall back if a failure of the run is (still) confirmed; None if there is none."""
-    run = _locked(run_pk)
+    run = runs.locked(run_pk)
     require(by, May.FALL_BACK, rollout=run.rollout.key)
     confirmed = [letter for letter in sorted(run.gates) if _is_confirmed(run, letter)]
     is_over = run.status in (RunStatus.COMPLETED, RunStatus.CANCELLED) or run.cause
@@ -61,7 +61,7 @@ def confirm_overdue(
     run_pk: int, gates_revision: int, *, by: Actor, reason: str
 ) -> FallbackOffer | None:
     """Let a failure stand because no newer gates came in time, and fall back."""
-    run = _locked(run_pk)
+    run = runs.locked(run_pk)
     require(by, May.FALL_BACK, rollout=run.rollout.key)
     is_moot = run.gates_revision != gates_revision or run.status in FINAL
     failed = [g for g in sorted(run.gates) if run.gates[g]["status"] == GateStatus.FAIL]
@@ -77,7 +77,7 @@ def confirm_overdue(
 @transaction.atomic
 def adopt(run_pk: int, *, by: Actor, reason: str) -> FallbackOffer | None:
     """Take over the fallback that an imported run has made itself; write none."""
-    run = _locked(run_pk)
+    run = runs.locked(run_pk)
     require(by, May.INGEST, rollout=run.rollout.key)
     failure = _own_failure(run)
     if failure is None or _known(run) is not None:
@@ -97,18 +97,6 @@ def adopt(run_pk: int, *, by: Actor, reason: str) -> FallbackOffer | None:
     offered.save()
     record(Verb.FALLBACK_ADOPTED, run, by=by, reason=reason, **_said(offered))
     return offered
-
-
-def _locked(run_pk: int) -> Run:
-    run = (
-        Run.objects.select_for_update(of=["self"])
-        .select_related("rollout")
-        .filter(pk=run_pk)
-        .first()
-    )
-    if run is None:
-        raise NotFound(f"There is no run {run_pk}.")
-    return run
 
 
 def _known(run: Run) -> FallbackOffer | None:
@@ -142,7 +130,6 @@ def _fall_back(run: Run, offer: Offer, *, by: Actor, reason: str) -> FallbackOff
         raise Conflict(
             f"The portal has ended this run already ({run.cause}).", code="RUN_FINAL"
         )
-    run.status = after(RunStatus(run.status), Act.FALL_BACK)
     stored = vault.put([offer.summary], limit=LARGEST_SUMMARY)
     summary, _ = artifacts.add_version(
         run, SUMMARY_PATH, stored, origin=Origin.PORTAL, by=by
@@ -161,9 +148,7 @@ def _fall_back(run: Run, offer: Offer, *, by: Actor, reason: str) -> FallbackOff
         offered_by=by,
     )
     offered.save()
-    run.cause = CAUSE
-    run.finished_at = run.finished_at or clock.now()
-    run.save_as(by, reason=reason)
+    endings.end(run, Act.FALL_BACK, cause=CAUSE, by=by, reason=reason)
     announce(Cause.HARD_GATE_FAILED, run, by=by, gate=offer.gate_id)
     return offered
 

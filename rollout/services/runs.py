@@ -1,6 +1,5 @@
 """Runs: taking in what they report, and telling them whether they may go on."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -32,7 +31,7 @@ from rollout.models import (
     RunDocument,
     Standing,
 )
-from rollout.services import rollouts, snapshots, vault
+from rollout.services import endings, rollouts, snapshots, timers, vault
 from rollout.services.consequences import Cause, announce
 
 FALL_BACK_JOB = "rollout.jobs.fall_back"
@@ -104,9 +103,22 @@ def locked_or_new(
         decision=decision,
         attempt=None,
         created_at=now,
-        stage_since=now,
     )
+    timers.start(run, now)
     run.save_as(by, reason=reason)
+    return run
+
+
+def locked(run_pk: int) -> Run:
+    """The run's row, locked, for acts that know its number."""
+    run = (
+        Run.objects.select_for_update(of=["self"])
+        .select_related("rollout")
+        .filter(pk=run_pk)
+        .first()
+    )
+    if run is None:
+        raise NotFound(f"There is no run {run_pk}.")
     return run
 
 
@@ -145,6 +157,8 @@ def receive_manifest(
     run.manifest_revision = content["revision"]
     run.manifest_digest = digest(raw)
     run.save_as(by, reason=reason)
+    if content["status"] in FINAL:
+        endings.close_directives(run, by=by, reason=reason)
     record(
         Verb.MANIFEST_RECEIVED,
         run,
@@ -332,13 +346,15 @@ def _take_over(
     stage = content["stage"]
     marks = ("current", "started_at", "last_progress_at")
     before = (known or {}).get("stage") or {}
-    if any(stage.get(mark) != before.get(mark) for mark in marks):
-        run.stage_since = now
     run.stage = stage["current"]
     if run.status not in FINAL:
         run.status = domain.after(RunStatus(run.status), Act(f"report_{reported}"))
         if run.status in FINAL:
             run.finished_at = now
+    if any(stage.get(mark) != before.get(mark) for mark in marks):
+        timers.start(run, now)
+    else:
+        timers.keep(run, now)
 
 
 # Gates
@@ -479,10 +495,4 @@ def _cap(run: Run, limits: Mapping[str, Any], limit: str, flag: str) -> int | No
 def _artifact(run: Run, path: str) -> dict[str, Any]:
     """A small JSON artifact of the run, or nothing when it cannot be read."""
     newest = run.artifacts.filter(path=path).order_by("-version").first()
-    if newest is None or newest.size > settings.MAX_DOCUMENT_BYTES:
-        return {}
-    try:
-        content = json.loads(b"".join(vault.read(newest.digest)))
-    except (Refusal, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    return vault.read_object(newest.digest, newest.size) if newest else {}

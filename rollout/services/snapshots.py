@@ -6,6 +6,7 @@ from functools import lru_cache
 from portal import clock
 from portal.domain.canonical import canonical, digest
 from portal.models import Actor
+from portal.services import bell
 from rollout.domain import snapshots as domain
 from rollout.domain.bucketing import share_of
 from rollout.domain.switch import SwitchState
@@ -34,6 +35,7 @@ def publish(rollout: Rollout, *, by: Actor, reason: str) -> Snapshot:
         created_at=clock.now(),
     )
     snapshot.save()
+    bell.ring(bell.EDGE)
     return snapshot
 
 

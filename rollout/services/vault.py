@@ -1,5 +1,6 @@
 """The artifact vault: bytes found by their digest, written once, never deleted."""
 
+import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -7,10 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
-from portal.errors import Conflict, NotFound, TooLarge, Unavailable
+from portal.errors import Conflict, NotFound, Refusal, TooLarge, Unavailable
 
 CHUNK = 1024 * 1024
 
@@ -100,6 +102,17 @@ def read(digest: str) -> Iterator[bytes]:
             "The bytes of this artifact are damaged.", code="ARTIFACT_DAMAGED"
         )
     return _chunks(path_of(digest))
+
+
+def read_object(digest: str, size: int) -> dict[str, Any]:
+    """The object in a small JSON file, or nothing when there is none to read."""
+    if size > settings.MAX_DOCUMENT_BYTES:
+        return {}
+    try:
+        content = json.loads(b"".join(read(digest)))
+    except (Refusal, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def check(digest: str) -> str | None:

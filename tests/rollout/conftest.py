@@ -20,6 +20,12 @@ def service(db):
 
 
 @pytest.fixture
+def a_token(service):
+    """The text of another service's token, with all scopes."""
+    return a_service()[1]
+
+
+@pytest.fixture
 def carry_out_jobs(db):
     """Carries out what is due, through the same code as a worker does."""
 

@@ -1,4 +1,7 @@
-"""`manage.py relay`: hand due jobs to Redis, take back those whose worker died."""
+"""`manage.py relay`: hand due jobs to Redis, take back those whose worker died.
+
+It is the scheduler too: what the apps want done every so often is done here.
+"""
 
 import signal
 import time
@@ -12,7 +15,7 @@ from django.core.management.base import BaseCommand
 from django.db import Error, connection
 
 from portal.jobs import ring
-from portal.services import heartbeats, jobs
+from portal.services import bell, heartbeats, jobs, schedule
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +36,7 @@ class Command(BaseCommand):
             settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=2
         )
         self.beaten_at = 0.0
+        self.schedule = schedule.Schedule()
         trouble = ""
         while not self.is_stopping:
             try:
@@ -55,12 +59,13 @@ class Command(BaseCommand):
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
             is_leader = cursor.fetchone()[0]
-            cursor.execute(f"LISTEN {jobs.CHANNEL}")
+            cursor.execute(f"LISTEN {bell.JOBS}")
         if not is_leader:
             time.sleep(IDLE_S)
             return
         while not self.is_stopping:
             self._beat()
+            self.schedule.run_due()
             jobs.lapse()
             due = jobs.to_hand_over(patience=PATIENCE)
             for job in due:

@@ -1,0 +1,47 @@
+"""How runs end; parts of the acts that hold the run's row."""
+
+from portal import clock
+from portal.models import Actor
+from portal.services import bell
+from portal.services.ledger import record
+from rollout.domain import directives
+from rollout.domain.directives import FOR_OPEN_RUNS, DirectiveState
+from rollout.domain.runs import FINAL, Act, RunStatus, after
+from rollout.domain.verbs import Verb
+from rollout.models import Run
+from rollout.services import timers
+
+
+def end(run: Run, act: Act, *, cause: str, by: Actor, reason: str) -> None:
+    """The portal's own verdict on a run: its status, why, and when."""
+    run.status = after(RunStatus(run.status), act)
+    run.cause = cause
+    run.finished_at = run.finished_at or clock.now()
+    timers.keep(run, run.finished_at)
+    run.save_as(by, reason=reason)
+    close_directives(run, by=by, reason=reason)
+
+
+def close_directives(run: Run, *, by: Actor, reason: str) -> None:
+    """Close what a run that has ended need not follow any more.
+
+    What the run itself reported as its end closes everything; after the portal's own
+    verdict the run may still have to be told to stop.
+    """
+    knows_it = run.reported_status in FINAL
+    for directive in run.directives.filter(state=DirectiveState.ISSUED):
+        if not (knows_it or directive.kind in FOR_OPEN_RUNS):
+            continue
+        directive.state = directives.after(
+            DirectiveState(directive.state), directives.Act.CLOSE
+        )
+        directive.ended_at = clock.now()
+        directive.save_as(by, reason=reason)
+        bell.ring(bell.EDGE)
+        record(
+            Verb.DIRECTIVE_CLOSED,
+            directive,
+            by=by,
+            reason="The run has ended.",
+            run_id=run.run_id,
+        )
