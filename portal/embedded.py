@@ -34,6 +34,7 @@ NEED_NO_SERVER = {
     "diffsettings",
     "help",
     "makemigrations",
+    "simulate",
     "makemessages",
     "spectacular",
     "startapp",

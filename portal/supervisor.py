@@ -174,7 +174,7 @@ def _run(var: Path, port: int, servers: Servers, children: list[Child]) -> None:
             [
                 *(python, "-m", "uvicorn", "portal.asgi:application"),
                 *("--host", "127.0.0.1", "--port", str(port), "--no-access-log"),
-                *("--lifespan", "off", "--no-server-header", "--log-level", "warning"),
+                *("--no-server-header", "--log-level", "warning"),
                 *("--timeout-graceful-shutdown", "5"),
             ],
             web,

@@ -7,9 +7,10 @@ from typing import Any
 
 from portal.domain.canonical import digest_of
 from portal.errors import Invalid
-from rollout.domain.bucketing import bucket
+from rollout.domain.bucketing import BUCKETS, bucket
 from rollout.domain.flags import ENABLED, MODE_DEFAULT, NO_WEB, Value, stricter
 from rollout.domain.snapshots import CompiledFlag, CompiledStage, Snapshot
+from rollout.domain.targeting import missing_unit
 
 LONGEST_ATTRIBUTE = 500
 LONGEST_RUN_ID = 200
@@ -89,8 +90,14 @@ class Context:
 _NAMED = ("team", "mode", "query_class", "sensitivity", "environment")
 
 
-def from_asked(asked: Mapping[str, Any], *, is_final: bool = False) -> Context:
-    """A context from what a caller sent; `Invalid` points at what cannot be taken."""
+def from_asked(
+    asked: Mapping[str, Any], *, is_final: bool = False, needs_run: bool = True
+) -> Context:
+    """A context from what a caller sent; `Invalid` points at what cannot be taken.
+
+    Flags can be evaluated without naming a run (`needs_run=False`); what then takes a
+    bucket raises `Invalid` (TARGETING_KEY_MISSING).
+    """
     errors = []
     if len(str(asked.get("run_id", ""))) > LONGEST_RUN_ID:
         errors.append(
@@ -107,14 +114,14 @@ def from_asked(asked: Mapping[str, Any], *, is_final: bool = False) -> Context:
     for name, value in asked.items():
         if isinstance(value, str) and len(value) > LONGEST_ATTRIBUTE:
             errors.append({"pointer": f"/{name}", "detail": "is too long"})
-    if not asked.get("run_id"):
+    if needs_run and not asked.get("run_id"):
         errors.append({"pointer": "/run_id", "detail": "is needed"})
     if errors:
         raise Invalid("This context cannot be taken.", errors=errors)
     known = {"run_id", "targetingKey", *_NAMED}
     return Context(
-        run_id=asked["run_id"],
-        targeting_key=asked.get("targetingKey") or asked["run_id"],
+        run_id=asked.get("run_id") or "",
+        targeting_key=asked.get("targetingKey") or asked.get("run_id") or "",
         extra={k: v for k, v in asked.items() if k not in known},
         is_final=is_final,
         **{name: asked.get(name) or None for name in _NAMED},
@@ -155,7 +162,7 @@ class Decision:
 
 def decide(snapshot: Snapshot, context: Context) -> Decision:
     """Decide; the same snapshot and context give the same answer, for ever."""
-    reason, place, misses = _admission(snapshot, context)
+    reason, place, misses = admission(snapshot, context)
     is_admitted = reason == Reason.ADMITTED
     flags, why = evaluate(snapshot, context, is_enabled=is_admitted)
     stage = snapshot.stage
@@ -174,7 +181,7 @@ def decide(snapshot: Snapshot, context: Context) -> Decision:
     )
 
 
-def _admission(
+def admission(
     snapshot: Snapshot, context: Context
 ) -> tuple[Reason, int | None, list[dict[str, Any]]]:
     """The first reason that applies, the bucket if it was looked at, and misses."""
@@ -198,6 +205,10 @@ def _admission(
         return Reason.NOT_ADMITTED, None, misses
     if not stage.is_admitting:
         return Reason.STAGE_PAUSED, None, []
+    if not context.unit:
+        if stage.share == BUCKETS:
+            return Reason.ADMITTED, None, []  # everybody: no bucket is needed
+        raise missing_unit()
     place = bucket(snapshot.salt, context.unit)
     if place >= stage.share:
         return Reason.OUT_OF_COVERAGE, place, []
@@ -226,11 +237,7 @@ def evaluate(
 ) -> tuple[dict[str, Value], dict[str, list[str]]]:
     """Every flag's effective value, and per flag the steps that led to it."""
     attributes = context.asked()
-    forced: dict[str, bool | int] = (
-        dict(snapshot.stage.forced) if snapshot.stage else {}
-    )
-    if context.sensitivity == "no_web":
-        forced[NO_WEB] = True
+    forced = forced_for(snapshot, context)
     values: dict[str, Value] = {}
     reasons: dict[str, list[str]] = {}
     for flag in snapshot.flags:
@@ -238,15 +245,24 @@ def evaluate(
         if key == ENABLED:
             values[key], reasons[key] = is_enabled, ["DECISION"]
         else:
-            values[key], reasons[key] = _effective(flag, attributes, forced)
+            values[key], reasons[key] = effective(flag, attributes, forced)
     return values, reasons
 
 
-def _effective(
+def forced_for(snapshot: Snapshot, context: Context) -> dict[str, bool | int]:
+    """What the open stage, or the context itself, allows at most."""
+    forced = dict(snapshot.stage.forced) if snapshot.stage else {}
+    if context.sensitivity == "no_web":
+        forced[NO_WEB] = True
+    return forced
+
+
+def effective(
     flag: CompiledFlag,
     attributes: Mapping[str, Any],
     forced: Mapping[str, bool | int],
 ) -> tuple[Value, list[str]]:
+    """A flag's value and the steps that led to it."""
     spec = flag.spec
     value, why = spec.default, ["DEFAULT"]
     for number, rule in enumerate(flag.rules, start=1):

@@ -60,6 +60,15 @@ class Condition:
         return f"{self.attribute} {self.operator.replace('_', ' ')} {self.operand}"
 
 
+def missing_unit() -> Invalid:
+    """The refusal where a bucket is needed and there is nothing to take it of."""
+    return Invalid(
+        "A percentage needs a targetingKey.",
+        code="TARGETING_KEY_MISSING",
+        errors=[{"pointer": "/targetingKey", "detail": "is missing"}],
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A value for whoever fulfils all conditions, or for a sticky share of them."""
@@ -80,11 +89,7 @@ class Rule:
             return True
         unit = attributes.get("targetingKey")
         if not unit:
-            raise Invalid(
-                "A rule with a percentage needs a targetingKey.",
-                code="TARGETING_KEY_MISSING",
-                errors=[{"pointer": "/targetingKey", "detail": "is missing"}],
-            )
+            raise missing_unit()
         return bucket(salt, str(unit)) < self.share
 
 

@@ -1,0 +1,80 @@
+"""The ASGI application of the edge: which path is answered by whom."""
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote
+
+import structlog
+
+from rollout.edge import ofrep, waiting
+from rollout.edge.http import Receive, Request, Send, answer, refuse
+from rollout.edge.knowledge import Reader
+
+log = structlog.get_logger(__name__)
+
+STREAM = "/api/v1/stream"
+DIRECTIVES = re.compile(r"/api/v1/(?:runs/(?P<run_id>[^/]+)/)?directives\Z")
+
+
+class Edge:
+    """Answers what it `takes`; everything else belongs to the web process."""
+
+    def __init__(self) -> None:
+        self.reader = Reader()
+
+    def takes(self, scope: Mapping[str, Any]) -> bool:
+        """Whether a request is the edge's."""
+        path = scope["path"]
+        if path.startswith("/ofrep/") or path == STREAM:
+            return True
+        # With a session instead of a token the web process answers, without waiting.
+        return (
+            scope["method"] == "GET"
+            and DIRECTIVES.match(path) is not None
+            and any(name == b"authorization" for name, _ in scope["headers"])
+        )
+
+    async def __call__(
+        self, scope: Mapping[str, Any], receive: Receive, send: Send
+    ) -> None:
+        """Serve one request, or the life of the process."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        request = Request.of(scope)
+        if self.reader.known.confirmed_at == 0.0:
+            await self.reader.ready()
+        try:
+            await self._route(request, receive, send)
+        except Exception:
+            log.exception("edge_failed", path=request.path)
+            body = b'{"errorCode":"GENERAL","errorDetails":"Something went wrong."}'
+            await answer(send, request, HTTPStatus.INTERNAL_SERVER_ERROR, body)
+
+    async def _route(self, request: Request, receive: Receive, send: Send) -> None:
+        path = request.path
+        if path == ofrep.PREFIX or path.startswith(f"{ofrep.PREFIX}/"):
+            await ofrep.handle(self.reader.known, request, receive, send)
+        elif request.method == "GET" and path == STREAM:
+            await waiting.stream(self.reader, request, receive, send)
+        elif request.method == "GET" and (found := DIRECTIVES.match(path)):
+            run_id = found["run_id"]
+            await waiting.directives(
+                self.reader, request, send, run_id=run_id and unquote(run_id)
+            )
+        else:
+            detail = "There is nothing here."
+            await refuse(send, request, HTTPStatus.NOT_FOUND, "NOT_FOUND", detail)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self.reader.start()
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                self.reader.stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return

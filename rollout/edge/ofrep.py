@@ -1,0 +1,170 @@
+"""OFREP 0.3: single and bulk evaluation, from memory."""
+
+from hashlib import sha256
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote
+
+import orjson
+
+from portal.domain.roles import May
+from rollout.domain.ofrep import Evaluator, error
+from rollout.edge.http import Receive, Request, Send, TooLarge, answer, body_of
+from rollout.edge.knowledge import MAX_STALE_S, STALE_AFTER_S, Knowledge
+
+PREFIX = "/ofrep/v1/evaluate/flags"
+RETRY_AFTER = ((b"retry-after", b"2"),)
+ALLOWED = b"Authorization, X-API-Key, Content-Type, If-None-Match"
+EXPOSED = b"ETag, Retry-After"
+_STATUS_OF = {
+    "FLAG_NOT_FOUND": HTTPStatus.NOT_FOUND,
+    "TARGETING_KEY_MISSING": HTTPStatus.BAD_REQUEST,
+    "INVALID_CONTEXT": HTTPStatus.BAD_REQUEST,
+}
+
+
+class Refused(Exception):
+    """This request gets no evaluation."""
+
+    def __init__(self, status: HTTPStatus, code: str, details: str) -> None:
+        super().__init__(details)
+        self.status, self.code = status, code
+
+
+async def handle(
+    known: Knowledge, request: Request, receive: Receive, send: Send
+) -> None:
+    """Answer a request under `/ofrep/`."""
+    key = unquote(request.path[len(PREFIX) :].lstrip("/"))
+    cors = _cors(request)
+    if request.method == "OPTIONS":
+        await answer(send, request, HTTPStatus.NO_CONTENT, b"", headers=cors)
+        return
+    try:
+        if request.method != "POST":
+            raise Refused(
+                HTTPStatus.METHOD_NOT_ALLOWED, "GENERAL", "Flags are asked by POST."
+            )
+        evaluator = _evaluator(known, request)
+        attributes = _attributes(request, await _body(receive))
+    except Refused as refused:
+        body = {"errorCode": refused.code, "errorDetails": str(refused)}
+        if key:
+            body["key"] = key
+        headers = cors
+        if refused.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            headers += RETRY_AFTER
+        if refused.status == HTTPStatus.UNAUTHORIZED:
+            headers += ((b"www-authenticate", b'Bearer realm="portal"'),)
+        if refused.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers += ((b"allow", b"POST, OPTIONS"),)
+        await answer(send, request, refused.status, orjson.dumps(body), headers=headers)
+        return
+    age = known.age_s
+    freshness = {"is_stale": age > STALE_AFTER_S, "is_expired": age > MAX_STALE_S}
+    if key:
+        found = evaluator.one(key, attributes, **freshness)
+        status = _STATUS_OF.get(found.get("errorCode", ""), HTTPStatus.OK)
+        await answer(send, request, status, orjson.dumps(found), headers=cors)
+        return
+    found = evaluator.all(attributes, **freshness)
+    if isinstance(found, str):
+        bad = error("", "INVALID_CONTEXT", found)
+        del bad["key"]
+        body = orjson.dumps(bad)
+        await answer(send, request, HTTPStatus.BAD_REQUEST, body, headers=cors)
+        return
+    body = orjson.dumps({"flags": found})
+    etag = f'"{sha256(body).hexdigest()[:32]}"'
+    headers = (*cors, (b"etag", etag.encode()))
+    if _is_known(request.header(b"if-none-match"), etag):
+        await answer(send, request, HTTPStatus.NOT_MODIFIED, b"", headers=headers)
+    else:
+        await answer(send, request, HTTPStatus.OK, body, headers=headers)
+
+
+def _evaluator(known: Knowledge, request: Request) -> Evaluator:
+    scheme, _, text = request.header(b"authorization").partition(" ")
+    if scheme.lower() != "bearer":
+        text = request.header(b"x-api-key")
+    if known.confirmed_at == 0.0:
+        raise Refused(
+            HTTPStatus.SERVICE_UNAVAILABLE, "GENERAL", "Nothing is known yet."
+        )
+    token = known.token(text.strip())
+    if token is None:
+        raise Refused(HTTPStatus.UNAUTHORIZED, "GENERAL", "This token lets nobody in.")
+    if May.DECIDE not in token.grants:
+        raise Refused(
+            HTTPStatus.FORBIDDEN, "GENERAL", "This token needs the scope decide."
+        )
+    asked = request.asked("rollout")
+    if asked and token.rollout and asked != token.rollout:
+        raise Refused(
+            HTTPStatus.FORBIDDEN,
+            "GENERAL",
+            f"This token is good for {token.rollout} only.",
+        )
+    rollout = token.rollout or asked or known.only_rollout
+    evaluator = known.evaluators.get(rollout)
+    if evaluator is None:
+        raise Refused(
+            HTTPStatus.BAD_REQUEST, "GENERAL", "Say which rollout: ?rollout=KEY."
+        )
+    return evaluator
+
+
+async def _body(receive: Receive) -> bytes:
+    try:
+        return await body_of(receive)
+    except TooLarge:
+        raise Refused(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "PARSE_ERROR",
+            "This body is too large.",
+        ) from None
+
+
+def _attributes(request: Request, raw: bytes) -> dict[str, Any]:
+    kind = request.header(b"content-type").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise Refused(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "PARSE_ERROR", "Send application/json."
+        )
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError as trouble:
+        raise Refused(
+            HTTPStatus.BAD_REQUEST, "PARSE_ERROR", f"This is no JSON: {trouble}."
+        ) from None
+    if not isinstance(body, dict):
+        raise Refused(
+            HTTPStatus.BAD_REQUEST, "PARSE_ERROR", "The body is a JSON object."
+        )
+    context = body.get("context") or {}
+    if not isinstance(context, dict):
+        raise Refused(
+            HTTPStatus.BAD_REQUEST, "INVALID_CONTEXT", "`context` is an object."
+        )
+    return context
+
+
+def _is_known(said: str, etag: str) -> bool:
+    """Whether `If-None-Match` names this answer; weak comparison, lists and `*`."""
+    if not said:
+        return False
+    named = [each.strip().removeprefix("W/") for each in said.split(",")]
+    return "*" in named or etag in named
+
+
+def _cors(request: Request) -> tuple[tuple[bytes, bytes], ...]:
+    """What browsers need to be told; no cookie is ever involved."""
+    if not request.headers.get(b"origin"):
+        return ()
+    return (
+        (b"access-control-allow-origin", b"*"),
+        (b"access-control-allow-methods", b"POST, OPTIONS"),
+        (b"access-control-allow-headers", ALLOWED),
+        (b"access-control-expose-headers", EXPOSED),
+        (b"access-control-max-age", b"600"),
+    )
