@@ -9,6 +9,9 @@ export PORT
 ifdef VAR
 export VAR
 endif
+ifdef DEMO
+export DEMO
+endif
 ifdef DATABASE_URL
 export DATABASE_URL
 endif
@@ -17,19 +20,22 @@ export REDIS_URL
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-faults bench check lint format types requirements reference clean
+.PHONY: help run test test-faults test-contract bench check lint format types requirements reference clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-run: .venv/runtime ## Run the portal (PORT=8000, VAR=var); Ctrl-C stops it
+run: .venv/runtime ## Run the portal (PORT=8000, VAR=var, DEMO=1); Ctrl-C stops it
 	@exec $(BIN)/python -m portal.supervisor
 
 test: .venv/dev ## Run the suite (own servers: DATABASE_URL=..., REDIS_URL=...)
-	$(BIN)/python -m pytest -m "not faults" $(ARGS)
+	$(BIN)/python -m pytest -m "not faults and not contract" $(ARGS)
 
 test-faults: .venv/dev ## Kill workers, stop servers, and see that nothing is lost
 	$(BIN)/python -m pytest -m faults $(ARGS)
+
+test-contract: .venv/contract ## Have stock clients of others use the portal
+	$(BIN)/python -m pytest -m contract $(ARGS)
 
 bench: .venv/dev ## Measure speed, as ratios in one run
 	$(BIN)/python -m tests.bench $(ARGS)
@@ -59,6 +65,9 @@ requirements: ## Compile requirements*.txt from pyproject.toml (needs uv)
 	uv pip compile --group dev --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
 		-c requirements.txt --generate-hashes --quiet \
 		--custom-compile-command "make requirements" -o requirements-dev.txt
+	uv pip compile --group contract --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+		-c requirements.txt --generate-hashes --quiet \
+		--custom-compile-command "make requirements" -o requirements-contract.txt
 	$(PYTHON) .ci/explain_requirements.py
 
 reference: .venv/dev ## Generate docs/reference from the code
@@ -81,4 +90,8 @@ clean: ## Remove the environment and all data of this checkout
 
 .venv/dev: .venv/runtime requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.venv/contract: .venv/dev requirements-contract.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-contract.txt
 	@touch $@

@@ -8,9 +8,10 @@ REASON = re.compile(r'^\s*"([a-z0-9-]+)[^"]*",\s*#\s*(.+)$', re.MULTILINE)
 
 
 def main() -> None:
-    """Rewrite both requirements files; doing it twice changes nothing."""
+    """Rewrite the requirements files; doing it twice changes nothing."""
     reasons = dict(REASON.findall((ROOT / "pyproject.toml").read_text()))
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    names = ("requirements.txt", "requirements-dev.txt", "requirements-contract.txt")
+    for name in names:
         path = ROOT / name
         lines = [
             line

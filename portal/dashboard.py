@@ -6,6 +6,8 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from portal.streams import stream_url
+
 
 @dataclass(frozen=True, slots=True)
 class Panel:
@@ -27,6 +29,7 @@ def register(panel: Panel) -> None:
 
 def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """What the start page shows, in the order of the boxes."""
+    context["stream_url"] = stream_url(request)
     context["panels"] = [
         {
             "template": panel.template,

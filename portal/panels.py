@@ -11,6 +11,10 @@ from portal.models import Approval, LedgerEntry
 from portal.services import health
 from portal.sessions import actor_of
 
+SHOWN_LINES = 10
+LOOKED_AT = 5000  # lines; so that a quiet past costs nothing
+ROUTINE: set[str] = set()  # verbs that tell no story; apps add theirs
+
 
 def waiting_for_me(request: HttpRequest) -> dict[str, Any]:
     """Requests that this person could confirm."""
@@ -28,8 +32,10 @@ def waiting_for_me(request: HttpRequest) -> dict[str, Any]:
 
 
 def last_lines(request: HttpRequest) -> dict[str, Any]:
-    """What happened last."""
-    return {"lines": LedgerEntry.objects.order_by("-seq")[:8]}
+    """What happened last, without what happens all the time."""
+    newest = LedgerEntry.objects.order_by("-seq").values_list("seq", flat=True).first()
+    lately = LedgerEntry.objects.filter(seq__gt=(newest or 0) - LOOKED_AT)
+    return {"lines": lately.exclude(verb__in=ROUTINE).order_by("-seq")[:SHOWN_LINES]}
 
 
 def parts(request: HttpRequest) -> dict[str, Any]:
@@ -41,6 +47,6 @@ def parts(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-register(Panel(40, "portal/panels/waiting_for_me.html", waiting_for_me))
+register(Panel(40, "portal/panels/waiting_for_me.html", waiting_for_me, width="wide"))
 register(Panel(50, "portal/panels/parts.html", parts))
 register(Panel(60, "portal/panels/last_lines.html", last_lines, width="full"))

@@ -11,6 +11,7 @@ from portal.models import Actor
 from portal.services.actors import for_person
 
 STARTED, SEEN = "started_at", "seen_at"
+LIVE = "X-Live"  # a page that refreshes itself: nobody is there because of that
 NOTE_EVERY_S = 60  # the last use is noted once a minute, not at every request
 
 
@@ -28,7 +29,7 @@ class SessionLimits:
             is_over = now - started > settings.SESSION_COOKIE_AGE
             if is_over or now - seen > settings.SESSION_IDLE_SECONDS:
                 logout(request)
-            elif now - seen > NOTE_EVERY_S:
+            elif now - seen > NOTE_EVERY_S and LIVE not in request.headers:
                 request.session[SEEN] = now
         return self.get_response(request)
 

@@ -273,6 +273,7 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "portal.dashboard.context",
     "STYLES": ["/static/portal/portal.css"],
+    "SCRIPTS": ["/static/portal/live.js"],
     "COLORS": {
         "primary": {
             "50": "239 246 255",

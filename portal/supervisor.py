@@ -33,6 +33,12 @@ QUEUES = ("safety", "rollout", "drills", "delivery")
 READY_LIMIT_S = 60.0
 STOP_LIMIT_S = 15.0
 ADMIN = "admin"
+# What the demo simulates: a cap on its runs, and two things that go wrong.
+SIMULATED = (
+    *("--seed", "demo", "--prefix", "canary", "--runs", "40", "--rate", "8"),
+    *("--speed", "1", "--stage-timeout", "45", "--pass-rate", "E=0.95"),
+    *("--fault", "gate_b_fail@2", "--fault", "hang@4", "--fault", "crash@6"),
+)
 
 
 class CannotRun(RuntimeError):
@@ -55,6 +61,7 @@ class Child:
     started_at: float = 0.0
     failures: int = 0
     not_before: float = field(default=0.0)
+    ends: bool = False  # it may come to its end; only if it fails it starts again
 
     def start(self) -> None:
         """Start it, in a process group of its own so that all of it can be ended."""
@@ -73,6 +80,8 @@ class Child:
     def keep_alive(self) -> None:
         """Start it again if it has ended; ever later if it keeps ending at once."""
         if self.process is None or self.process.poll() is None:
+            return
+        if self.ends and self.process.returncode == 0:
             return
         now = time.monotonic()
         if self.not_before == 0.0:
@@ -166,6 +175,7 @@ def _run(var: Path, port: int, servers: Servers, children: list[Child]) -> None:
     _say("baseline")
     _manage(environment, "seed_baseline")
     password = _first_administrator(environment)
+    demo = _demo(environment)
     python = sys.executable
     web = environment | {"DATABASE_POOL": "1"}
     children.append(
@@ -191,7 +201,15 @@ def _run(var: Path, port: int, servers: Servers, children: list[Child]) -> None:
     for child in children:
         child.start()
     _wait_until_ready(port, children, logs)
-    _announce(port, password, var)
+    _announce(port, password, var, demo)
+    if demo is not None:
+        command = [python, "manage.py", "simulate", *SIMULATED]
+        command += ["--token-file", demo["token_file"]]
+        simulator = Child(
+            "simulator", command, environment, logs / "simulator.log", ends=True
+        )
+        children.append(simulator)
+        simulator.start()
     while True:
         for child in children:
             child.keep_alive()
@@ -249,7 +267,22 @@ def _wait_until_ready(port: int, children: list[Child], logs: Path) -> None:
     raise CannotRun(f"not ready within a minute ({missing}); see the logs in {logs}")
 
 
-def _announce(port: int, password: str | None, var: Path) -> None:
+def _demo(environment: dict[str, str]) -> dict[str, str] | None:
+    """Seed the demo, unless it is not wanted or somebody uses this portal for real."""
+    if (os.environ.get("DEMO") or "1") == "0":
+        return None
+    try:
+        seeded: dict[str, str] = json.loads(_manage(environment, "seed_demo", "--json"))
+    except CannotRun as error:
+        if "already" in str(error):
+            return None
+        raise
+    return seeded
+
+
+def _announce(
+    port: int, password: str | None, var: Path, demo: dict[str, str] | None
+) -> None:
     lines = [
         "",
         f"The portal is ready:  http://localhost:{port}/",
@@ -260,6 +293,11 @@ def _announce(port: int, password: str | None, var: Path) -> None:
     else:
         lines.append(f"Sign in as:           {ADMIN}")
         lines.append(f"One-time password:    {password}")
+    if demo is not None:
+        people = ", ".join(demo["people"])
+        lines.append(f"Or as one of:         {people}")
+        lines.append(f"with the password:    {demo['password']}")
+        lines.append("Demo: a simulated research system is at work (DEMO=0: none).")
     lines += ["Ctrl-C stops everything; the data stays.", ""]
     print("\n".join(lines), flush=True)
 

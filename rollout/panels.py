@@ -1,16 +1,32 @@
 """Boxes on the start page: are we safe, and where are we?"""
 
+from collections import Counter
 from typing import Any
 
 from django.db.models import Count
 from django.http import HttpRequest
 
+from portal import clock
 from portal.dashboard import Panel, register
 from portal.domain.roles import May
+from portal.panels import ROUTINE
 from portal.services.access import may
 from portal.sessions import actor_of
-from rollout.domain.runs import RunStatus
-from rollout.models import OPEN_STATES, Rollout, RolloutKind, Run, Stage, Switch
+from rollout.domain.directives import DirectiveState
+from rollout.domain.gates import NAMES, GateStatus
+from rollout.domain.runs import FINAL, RunStatus
+from rollout.domain.stages import StagePlan
+from rollout.domain.verbs import Verb
+from rollout.models import (
+    OPEN_STATES,
+    Attempt,
+    Directive,
+    Rollout,
+    RolloutKind,
+    Run,
+    Stage,
+    Switch,
+)
 
 SHOWN_RUNS = 6
 
@@ -57,9 +73,64 @@ def runs(request: HttpRequest) -> dict[str, Any]:
             for status in (RunStatus.CREATED, RunStatus.RUNNING, RunStatus.PAUSED)
         ],
         "newest": newest,
+        "overdue": Directive.objects.filter(
+            state=DirectiveState.ISSUED, due_at__lt=clock.now()
+        ).select_related("run")[:SHOWN_RUNS],
     }
 
 
+def evidence(request: HttpRequest) -> dict[str, Any]:
+    """Per gate, how the runs of the running attempt have done."""
+    running = Attempt.objects.filter(
+        ended_at=None,
+        stage__state__in=OPEN_STATES,
+        stage__rollout__kind=RolloutKind.LIVE,
+    ).select_related("stage")
+    return {"stages": [_evidence_of(attempt) for attempt in running]}
+
+
+def _evidence_of(attempt: Attempt) -> dict[str, Any]:
+    plan = StagePlan.from_json(attempt.stage.plan)
+    newest = attempt.runs.order_by("-start_order")
+    rows = list(newest.values_list("status", "gates")[: plan.max_runs])
+    ended = [gates for status, gates in rows if status in FINAL]
+    found = []
+    for letter, name in NAMES.items():
+        outcomes = Counter(gates.get(letter, {}).get("status") for gates in ended)
+        passed, failed = outcomes[GateStatus.PASS], outcomes[GateStatus.FAIL]
+        found.append(
+            {
+                "letter": letter,
+                "name": name,
+                "is_judged": letter in plan.judged_gates,
+                "passed": passed,
+                "failed": failed,
+                "unknown": len(ended) - passed - failed,
+                "passed_share": round(100 * passed / max(1, len(ended))),
+                "failed_share": round(100 * failed / max(1, len(ended))),
+            }
+        )
+    return {
+        "stage": attempt.stage,
+        "attempt": attempt,
+        "ended": len(ended),
+        "total": len(rows),
+        "is_cut": len(rows) == plan.max_runs,
+        "gates": found,
+    }
+
+
+ROUTINE.update(
+    {
+        Verb.RUN_DECIDED,
+        Verb.MANIFEST_RECEIVED,
+        Verb.GATES_RECEIVED,
+        Verb.EVENTS_RECEIVED,
+        Verb.ARTIFACT_STORED,
+        Verb.RUN_ADVANCED,
+    }
+)
 register(Panel(10, "rollout/panels/switches.html", switches))
 register(Panel(20, "rollout/panels/stages.html", stages, width="wide"))
 register(Panel(30, "rollout/panels/runs.html", runs))
+register(Panel(35, "rollout/panels/evidence.html", evidence, width="wide"))

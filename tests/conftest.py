@@ -1,6 +1,8 @@
 """Fixtures that every test can use."""
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -36,3 +38,12 @@ def django_db_setup(django_db_setup, django_db_blocker):
         )
         for (table,) in cursor.fetchall():
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER never_emptied")
+
+
+@pytest.fixture(scope="module")
+def state_directory():
+    """A fresh state directory for a whole portal (`tests.live.LivePortal`)."""
+    var = Path(tempfile.mkdtemp(prefix="portal-live-"))
+    var.chmod(0o755)  # PostgreSQL runs as another user when we are root
+    yield var
+    shutil.rmtree(var, ignore_errors=True)

@@ -12,6 +12,7 @@ from portal.admin.acts import Act, ReasonForm
 from portal.admin.governed import GovernedAdmin
 from portal.domain.roles import May
 from portal.models import Actor
+from portal.streams import stream_url
 from rollout.admin.directives import RUN_ACTS
 from rollout.domain.gates import NAMES, GateStatus
 from rollout.domain.runs import RunStatus
@@ -111,7 +112,11 @@ class RunAdmin(GovernedAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         run = self.get_object(request, object_id)
-        context = {**(extra_context or {}), **(_page_of(run) if run else {})}
+        context = {
+            **(extra_context or {}),
+            **(_page_of(run) if run else {}),
+            "stream_url": stream_url(request),
+        }
         return super().change_view(request, object_id, form_url, context)
 
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.journeys.conftest import (
+from tests.live import (
     KEY,
     ROOT,
     LivePortal,

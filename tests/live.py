@@ -2,23 +2,20 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import psycopg
-import pytest
 
 from portal.embedded import database_url, socket_directory
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 KEY = "deep-research-option-c"
 SCOPES = "decide,report-runs,read,operate,kill"
 
@@ -39,7 +36,7 @@ class LivePortal:
         mine = ("DATABASE_URL", "REDIS_URL", "REDIS_PREFIX", "LOG_LEVEL", "SECRET_KEY")
         self.environment = {
             name: value for name, value in os.environ.items() if name not in mine
-        } | {"VAR": str(var), "PORT": str(self.port), **settings}
+        } | {"VAR": str(var), "PORT": str(self.port), "DEMO": "0", **settings}
         self.process: subprocess.Popen[str] | None = None
         self.said = ""
         self.clients: list[httpx.Client] = []
@@ -139,11 +136,3 @@ def processes_of(var: Path) -> list[str]:
         if str(var) in command or f"VAR={var}\0".encode() in environment:
             found.append(command)
     return found
-
-
-@pytest.fixture(scope="session")
-def state_directory() -> Iterator[Path]:
-    var = Path(tempfile.mkdtemp(prefix="portal-journey-"))
-    var.chmod(0o755)  # PostgreSQL runs as another user when we are root
-    yield var
-    shutil.rmtree(var, ignore_errors=True)
