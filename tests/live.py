@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -70,6 +71,16 @@ class LivePortal:
             self.process.communicate(timeout=60)
             self.process = None
 
+    def kill(self, what: str) -> int:
+        """kill -9 every process of this portal with these words in its command."""
+        killed = 0
+        for pid, command in processes_of(self.var).items():
+            if what in command:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                    killed += 1
+        return killed
+
     def manage(self, *arguments: str, code: str | None = None) -> str:
         """Run a command to its end; it must succeed."""
         done = subprocess.run(
@@ -122,9 +133,9 @@ def wait_until(condition: Callable[[], object], *, limit_s: float = 60) -> None:
         time.sleep(0.1)
 
 
-def processes_of(var: Path) -> list[str]:
+def processes_of(var: Path) -> dict[int, str]:
     """The commands of all processes that name this state directory or live in it."""
-    found = []
+    found = {}
     for directory in Path("/proc").iterdir():
         if not directory.name.isdigit() or int(directory.name) == os.getpid():
             continue
@@ -134,5 +145,5 @@ def processes_of(var: Path) -> list[str]:
         except OSError:
             continue
         if str(var) in command or f"VAR={var}\0".encode() in environment:
-            found.append(command)
+            found[int(directory.name)] = command
     return found

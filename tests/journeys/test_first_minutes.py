@@ -66,7 +66,7 @@ def test_a_portal_starts_falls_back_stops_and_finds_its_data_again(portal):
     assert summary.content.startswith(b"# Fallback Summary\n\n- failed_gate_id: B\n")
 
     portal.stop()
-    assert processes_of(portal.var) == []
+    assert processes_of(portal.var) == {}
 
     portal.start()
     assert "Sign in as before" in portal.said
