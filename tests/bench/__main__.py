@@ -1,9 +1,11 @@
-"""`make bench`: what ingest costs beside a bare view, and how fast a fallback follows.
+"""`make bench`: what the portal costs beside the bare minimum, and how fast it acts.
 
 Everything runs on servers that this starts itself, on loopback, and ends.
 """
 
+import asyncio
 import json
+import multiprocessing
 import os
 import shutil
 import statistics
@@ -19,12 +21,15 @@ from pathlib import Path
 import httpx
 
 from tests.faults.conftest import KEY, Portal
+from tests.live import LivePortal, wait_until
 from tests.rollout.documents import a_manifest, raw, some_gates, spent
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 5.0
 CONNECTIONS = 8
 FALLBACKS = 30
+LIVE_RUNS = 200
+DIRECTED = 60
 PORT = 8977
 
 
@@ -47,13 +52,14 @@ def main() -> None:
             "CREATE TABLE bench_row (id bigserial PRIMARY KEY, body bytea NOT NULL)"
         )
         web = _web(portal)
-        figures = [_ingest(token), _fallback(portal, token)]
+        figures = [_edge(token), _ingest(token), _fallback(portal, token)]
     finally:
         if web is not None:
             web.terminate()
             web.wait()
         portal.stop()
         shutil.rmtree(var, ignore_errors=True)
+    figures.append(_many_runs())
     missed = [figure for figure in figures if not figure["is_met"]]
     for figure in figures:
         print(json.dumps(figure))
@@ -71,7 +77,6 @@ def _web(portal: Portal) -> subprocess.Popen[bytes]:
         [
             *(sys.executable, "-m", "uvicorn", "tests.bench.app:application"),
             *("--port", str(PORT), "--no-access-log", "--log-level", "error"),
-            *("--lifespan", "off"),
         ],
         cwd=ROOT,
         env=environment,
@@ -102,6 +107,55 @@ def _load(request: Callable[[httpx.Client, int], None]) -> float:
     for thread in threads:
         thread.join()
     return sum(done) / SECONDS
+
+
+def _edge(token: str) -> dict[str, object]:
+    """Bulk evaluation of all flags against a bare ASGI app in the same process."""
+    context = {"targetingKey": "run-1", "team": "alpha", "mode": "standard"}
+    body = json.dumps({"context": context}).encode()
+    head = (
+        "POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {token}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    rates = {}
+    for path in ("/bare-asgi", "/ofrep/v1/evaluate/flags"):
+        request = head.format(path=path).encode() + body
+        with multiprocessing.Pool(2) as pool:
+            pool.map(_hammer, [(request, 1.0)] * 2)  # warm
+            rates[path] = sum(pool.map(_hammer, [(request, SECONDS)] * 2))
+    bare, bulk = rates.values()
+    ratio = bulk / bare
+    return {
+        "what": "bulk evaluation of 12 flags on the edge / bare ASGI app",
+        "bare_per_s": round(bare),
+        "bulk_per_s": round(bulk),
+        "ratio": round(ratio, 3),
+        "bar": 0.40,
+        "is_met": ratio >= 0.40,
+    }
+
+
+def _hammer(job: tuple[bytes, float]) -> float:
+    """Requests per second of some connections, each one request after the other."""
+    request, seconds = job
+
+    async def connection() -> int:
+        reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
+        done, end = 0, time.monotonic() + seconds
+        while time.monotonic() < end:
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200"), head
+            length = int(head.lower().split(b"content-length: ")[1].split(b"\r")[0])
+            await reader.readexactly(length)
+            done += 1
+        writer.close()
+        return done
+
+    async def together() -> int:
+        return sum(await asyncio.gather(*(connection() for _ in range(CONNECTIONS))))
+
+    return asyncio.run(together()) / seconds
 
 
 def _ingest(token: str) -> dict[str, object]:
@@ -166,6 +220,65 @@ def _fallback(portal: Portal, token: str) -> dict[str, object]:
         "worst_s": round(waits[-1], 3),
         "bar": 1.0,
         "is_met": statistics.median(waits) < 1.0,
+    }
+
+
+def _many_runs() -> dict[str, object]:
+    """200 live runs at once: who is timed out, and how fast directives are followed."""
+    var = Path(tempfile.mkdtemp(prefix="portal-bench-"))
+    var.chmod(0o755)
+    portal = LivePortal(var)
+    simulator = None
+    try:
+        portal.start()
+        portal.manage("seed_demo")
+        token = portal.a_token("bench")
+        simulator = subprocess.Popen(
+            [
+                *(sys.executable, "manage.py", "simulate", "--url", portal.url),
+                *("--runs", str(LIVE_RUNS), "--rate", "6000", "--speed", "0.1"),
+            ],
+            cwd=ROOT,
+            env=portal.environment | {"TOKEN": token},
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        count = "SELECT count(*) FROM rollout_run WHERE status = 'running'"
+        wait_until(lambda: portal.query(count) == [(LIVE_RUNS,)], limit_s=180)
+        time.sleep(20)
+        service = portal.client(token)
+        for number in range(1, DIRECTED + 1):
+            answer = service.post(
+                f"/api/v1/runs/sim-1-{number:04d}/directives",
+                json={"kind": "pause", "reason": "bench"},
+                headers={"Idempotency-Key": f"bench-{number}"},
+            )
+            answer.raise_for_status()
+            time.sleep(0.2)
+        open_now = "SELECT 1 FROM rollout_directive WHERE state = 'issued'"
+        wait_until(lambda: portal.query(open_now) == [])
+        waits = sorted(
+            float(seconds)
+            for (seconds,) in portal.query(
+                "SELECT extract(epoch FROM ended_at - issued_at) FROM rollout_directive"
+            )
+        )
+        ((timeouts,),) = portal.query("SELECT count(*) FROM rollout_runtimeout")
+    finally:
+        if simulator is not None:
+            simulator.kill()
+            simulator.wait()
+        portal.stop()
+        shutil.rmtree(var, ignore_errors=True)
+    p95 = waits[int(0.95 * len(waits))]
+    return {
+        "what": f"directive to acknowledgement with {LIVE_RUNS} live runs",
+        "n": len(waits),
+        "median_s": round(statistics.median(waits), 3),
+        "p95_s": round(p95, 3),
+        "falsely_timed_out": timeouts,
+        "bar": 2.0,
+        "is_met": p95 < 2.0 and timeouts == 0,
     }
 
 

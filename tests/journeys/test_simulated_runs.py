@@ -164,7 +164,8 @@ def test_pause_kill_resume_with_nothing_lost_and_nothing_twice(
     assert json.loads(said)["outcomes"] == {"completed": 1}, complaints
 
     revisions = portal.query(
-        "SELECT d.kind, array_agg(revision ORDER BY revision) FROM rollout_rundocument d "
+        "SELECT d.kind, array_agg(revision ORDER BY revision) "
+        "FROM rollout_rundocument d "
         f"JOIN rollout_run r ON r.id = d.run_id WHERE r.run_id = '{run_id}' "
         "GROUP BY d.kind"
     )
