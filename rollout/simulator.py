@@ -182,10 +182,13 @@ class Simulation:
             async with asyncio.TaskGroup() as group:
                 begun_at = time.monotonic()
                 for number in range(1, self.settings.runs + 1):
-                    if self._checkpoint(number).outcome:
+                    checkpoint = self._checkpoint(number)
+                    if checkpoint.outcome:
                         continue
                     await self.room.acquire()
                     group.create_task(self._one(number))
+                    if checkpoint.began:
+                        continue  # it goes on at once; only new runs keep to the rate
                     begun_at += 60 / self.settings.rate
                     await asyncio.sleep(max(0, begun_at - time.monotonic()))
         except* Stopped as stopped:

@@ -40,10 +40,13 @@ def django_db_setup(django_db_setup, django_db_blocker):
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER never_emptied")
 
 
-@pytest.fixture(scope="module")
-def state_directory():
-    """A fresh state directory for a whole portal (`tests.live.LivePortal`)."""
+def _a_state_directory():
     var = Path(tempfile.mkdtemp(prefix="portal-live-"))
     var.chmod(0o755)  # PostgreSQL runs as another user when we are root
     yield var
     shutil.rmtree(var, ignore_errors=True)
+
+
+# A fresh state directory for a whole portal (`tests.live.LivePortal`).
+state_directory = pytest.fixture(scope="module")(_a_state_directory)
+session_state_directory = pytest.fixture(scope="session")(_a_state_directory)

@@ -230,13 +230,18 @@ def _asked() -> dict[str, dict[str, list[dict[str, Any]]]]:
                 "kind": directive.kind,
                 "state": directive.state,
                 "reason": directive.reason,
-                "issued_at": directive.issued_at.isoformat(),
-                "due_at": directive.due_at.isoformat(),
+                "issued_at": _moment(directive.issued_at),
+                "due_at": _moment(directive.due_at),
                 "ended_at": None,
                 "revision": None,
             }
         )
     return {key: dict(runs) for key, runs in found.items()}
+
+
+def _moment(at: datetime) -> str:
+    """A moment as the web process writes it."""
+    return at.isoformat().replace("+00:00", "Z")
 
 
 def _lines(after: int) -> list[dict[str, Any]]:
@@ -252,7 +257,7 @@ def told(entry: LedgerEntry) -> dict[str, Any]:
     """What listeners are told of a line."""
     return {
         "seq": entry.seq,
-        "at": entry.at.isoformat(),
+        "at": _moment(entry.at),
         "verb": entry.verb,
         "actor": entry.actor_name,
         "subject_type": entry.subject_type,

@@ -15,26 +15,6 @@ from tests.live import KEY, ROOT, LivePortal, wait_until
 STAGE_TIMEOUT_S = 5
 
 
-@pytest.fixture(scope="module")
-def portal(state_directory):
-    """A portal on which two people have started stage 0."""
-    live = LivePortal(state_directory)
-    live.start()
-    live.manage("seed_demo")
-    yield live
-    live.stop()
-
-
-@pytest.fixture(scope="module")
-def token(portal):
-    return portal.a_token("research system")
-
-
-@pytest.fixture
-def service(portal, token):
-    return portal.client(token)
-
-
 class Simulator:
     """`manage.py simulate` as a process of its own."""
 

@@ -1,15 +1,26 @@
 import re
+from datetime import timedelta
 
 import pytest
+import time_machine
 from django.contrib import admin
 from django.urls import reverse
 
+from portal import clock
 from portal.domain.roles import Role
 from portal.models import Approval, LedgerEntry, Person
 from portal.services import actors, people
 from portal.services.jobs import enqueue
 from rollout.models import DocumentKind, FallbackOffer, Run, Switch
-from rollout.services import artifacts, events, runs, stages
+from rollout.services import (
+    artifacts,
+    decisions,
+    directives,
+    events,
+    runs,
+    stages,
+    watchdog,
+)
 from rollout.services.decisions import decide_for
 from tests.builders import PASSWORD, a_person
 from tests.rollout.builders import ASKED, KEY, a_running_stage, a_service
@@ -21,6 +32,7 @@ from tests.rollout.documents import (
     some_gates,
     spent,
 )
+from tests.rollout.test_runs import send
 
 pytestmark = pytest.mark.django_db
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -300,3 +312,66 @@ def test_documents_of_a_run_are_kept_byte_for_byte(client, history):
 
     assert client.get(page(type(stored), "change", stored.pk)).status_code == 200
     assert bytes(stored.raw) == raw(some_gates(failed="B", notes="two bad"))
+
+
+def test_the_run_page_shows_how_it_hung_and_what_was_asked(
+    client, service, carry_out_jobs
+):
+    send(service, a_manifest())
+    operator = signed_in(client, "operator")
+    by = actors.for_person(operator)
+    directives.issue(KEY, "run-1", "pause", by=by, reason="The provider is down.")
+    run = Run.objects.get()
+    run.times_out_at = clock.now() - timedelta(seconds=1)
+    run.save_as(by, reason="test")
+    watchdog.sweep()
+    carry_out_jobs()
+
+    body = client.get(page(Run, "change", run.pk)).content.decode()
+
+    assert "No progress in <strong>wave1</strong>" in body
+    assert "The provider is down." in body
+    assert "closed" in body
+    assert 'data-live="/api/v1/stream?ticket=' in body
+
+
+def test_a_run_is_paused_from_its_page(client, service):
+    send(service, a_manifest())
+    signed_in(client, "operator")
+    run = Run.objects.get()
+    ask = f"{page(Run, 'changelist')}{run.pk}/act/pause/"
+
+    assert "paused time does not count" in client.get(ask).content.decode()
+    client.post(ask, {"reason": "The provider is down."})
+
+    assert [d.kind for d in directives.pending(KEY, "run-1")] == ["pause"]
+
+
+def test_the_start_page_tells_the_evidence_and_what_is_overdue(client, service):
+    a_running_stage()
+    decisions.decide_for(KEY, {"run_id": "a"} | ASKED, by=service, reason="test")
+    send(service, a_manifest("a"))
+    send(service, some_gates("a", passed="A"))
+    operator = signed_in(client, "operator")
+    directives.issue(
+        KEY, "a", "pause", by=actors.for_person(operator), reason="Repairs."
+    )
+    send(service, a_manifest("b", status="completed"))
+
+    with time_machine.travel(clock.now() + timedelta(seconds=90), tick=False):
+        body = client.get(reverse("admin:index")).content.decode()
+
+    assert "<strong>0</strong> of 1 runs have ended" in body
+    assert "has not followed: pause" in body
+
+
+def test_a_page_that_refreshes_itself_keeps_nobody_signed_in(client, service):
+    signed_in(client, "operator")
+    client.get(reverse("admin:index"))
+
+    with time_machine.travel(clock.now() + timedelta(minutes=29)) as later:
+        client.get(reverse("admin:index"), headers={"x-live": "1"})
+        later.shift(timedelta(minutes=2))
+        answer = client.get(reverse("admin:index"))
+
+    assert answer.status_code == 302
