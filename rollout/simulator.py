@@ -13,7 +13,7 @@ import time
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -40,6 +40,7 @@ from rollout.domain.simulation import (
 QUERY_CLASSES = ("fixture_replay", "local_spec_analysis", "offline_synthesis")
 FIRST_RETRY_S, LAST_RETRY_S = 0.2, 5.0
 POLL_S = 25
+AT_ONCE = 16  # requests
 ASK_AGAIN_S = 2.0  # after the portal said no
 FINAL = frozenset({"failed", "completed", "cancelled"})
 # An advance is refused for good with these; with the others it may be allowed later.
@@ -83,7 +84,11 @@ class Portal:
     """The portal, as a service sees it; what can be tried again is."""
 
     def __init__(self, settings: Settings) -> None:
-        limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
+        # One for the long poll; and few at once, as polite clients do.
+        self.room = asyncio.Semaphore(AT_ONCE)
+        limits = httpx.Limits(
+            max_connections=AT_ONCE + 1, max_keepalive_connections=AT_ONCE + 1
+        )
         self.client = httpx.AsyncClient(
             base_url=settings.url,
             headers={"Authorization": f"Bearer {settings.token}"},
@@ -91,14 +96,29 @@ class Portal:
             limits=limits,
         )
 
-    async def call(self, method: str, path: str, **how: Any) -> httpx.Response:
+    async def _try(self, method: str, path: str, **how: Any) -> httpx.Response | None:
+        try:
+            return await self.client.request(method, path, **how)
+        except httpx.TransportError:
+            return None
+
+    async def wait_for(self, path: str) -> httpx.Response:
+        """A long poll; it takes no room from the others."""
+        return await self.call("GET", path, room=nullcontext())
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        room: AbstractAsyncContextManager[Any] | None = None,
+        **how: Any,
+    ) -> httpx.Response:
         """An answer that is one: outages and overload are waited for."""
         wait = FIRST_RETRY_S
         while True:
-            try:
-                answer = await self.client.request(method, path, **how)
-            except httpx.TransportError:
-                answer = None
+            async with self.room if room is None else room:
+                answer = await self._try(method, path, **how)
             if answer is not None:
                 if answer.status_code in (401, 403):
                     raise Stopped(f"The portal refuses the token: {_detail(answer)}")
@@ -204,7 +224,7 @@ class Simulation:
         """One long poll for all runs; each is woken when something is asked of it."""
         while True:
             began = time.monotonic()
-            answer = await self.portal.call("GET", f"/api/v1/directives?wait={POLL_S}")
+            answer = await self.portal.wait_for(f"/api/v1/directives?wait={POLL_S}")
             found: dict[str, list[dict[str, Any]]] = {}
             for each in answer.json().get("directives", []):
                 found.setdefault(each["run_id"], []).append(each)

@@ -144,3 +144,16 @@ def test_every_act_is_atomic_and_audited(name, tree):
 @each_module
 def test_no_module_is_a_drawer_for_everything(name, tree):
     assert not FORBIDDEN_NAMES & set(name.split(".")), name
+
+
+@each_module
+def test_rows_are_locked_alone_and_without_their_keys(name, tree):
+    """A lock of the key makes every insert that refers to the row wait for it."""
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "select_for_update"
+        ):
+            given = {keyword.arg for keyword in node.keywords}
+            assert "no_key" in given, f"{name}:{node.lineno} locks the key"

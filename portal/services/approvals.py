@@ -169,7 +169,7 @@ def withdraw(approval_id: int, *, by: Actor, reason: str) -> Approval:
 @transaction.atomic
 def void_pending(act: str, subject: Model, *, by: Actor, reason: str) -> None:
     """End a pending request because what it rests on has gone; a part of other acts."""
-    pending = Approval.objects.select_for_update().filter(
+    pending = Approval.objects.select_for_update(no_key=True).filter(
         act=act,
         subject_type=subject._meta.label_lower,
         subject_id=str(subject.pk),
@@ -196,7 +196,7 @@ def _locked(approval_id: int) -> tuple[Approval, Approvable, Any]:
     approvable = APPROVABLES[approval.act]
     subject = approvable.subject(approval.subject_id)
     approval = (
-        Approval.objects.select_for_update(of=["self"])
+        Approval.objects.select_for_update(of=["self"], no_key=True)
         .select_related("requester")
         .get(pk=approval_id)
     )

@@ -209,7 +209,7 @@ def _give_up(claimed: Claim, error: str) -> None:
 def lapse() -> int:
     """Take back the jobs whose worker has not finished within its lease."""
     overdue = (
-        Job.objects.select_for_update(skip_locked=True)
+        Job.objects.select_for_update(skip_locked=True, no_key=True)
         .filter(state=JobState.RUNNING, lease_until__lt=Now())
         .values_list("pk", flat=True)[:500]
     )
@@ -239,7 +239,7 @@ def note_handed(job: Job, *, is_new: bool) -> None:
 def requeue(job_id: int, *, by: Actor, reason: str) -> Job:
     """Want a dead job again."""
     require(by, May.REQUEUE_JOB)
-    job = Job.objects.select_for_update().filter(pk=job_id).first()
+    job = Job.objects.select_for_update(no_key=True).filter(pk=job_id).first()
     if job is None:
         raise NotFound(f"There is no job {job_id}.")
     job.state = after(JobState(job.state), Act.REQUEUE)

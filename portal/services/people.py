@@ -118,7 +118,7 @@ def revoke_role(person_id: int, role: Role, *, by: Actor, reason: str) -> RoleGr
     """Take a role away, at once."""
     require(by, May.MANAGE_ACCESS)
     grant = (
-        RoleGrant.objects.select_for_update()
+        RoleGrant.objects.select_for_update(no_key=True)
         .filter(person_id=person_id, role=role, revoked_at=None)
         .first()
     )
@@ -143,7 +143,7 @@ def is_in_use() -> bool:
 
 
 def _locked(person_id: int) -> Person:
-    person = Person.objects.select_for_update().filter(pk=person_id).first()
+    person = Person.objects.select_for_update(no_key=True).filter(pk=person_id).first()
     if person is None:
         raise NotFound(f"There is no person {person_id}.")
     return person

@@ -173,7 +173,7 @@ def _checked_scopes(scopes: Iterable[str]) -> list[str]:
 
 def _locked(token_id: int) -> ApiToken:
     token = (
-        ApiToken.objects.select_for_update(of=["self"])
+        ApiToken.objects.select_for_update(of=["self"], no_key=True)
         .select_related("owner")
         .filter(pk=token_id)
         .first()

@@ -146,7 +146,7 @@ def _open_run(
     decision: Decision, snapshot: Snapshot, *, by: Actor, reason: str
 ) -> None:
     """Know the run from its admission on, whether it ever reports or not."""
-    attempt = Attempt.objects.select_for_update().get(pk=decision.attempt_id)
+    attempt = Attempt.objects.select_for_update(no_key=True).get(pk=decision.attempt_id)
     known = Run.objects.filter(rollout=decision.rollout, run_id=decision.run_id)
     if known.exists():
         return  # it reported before it asked: kept, unadmitted

@@ -76,7 +76,7 @@ def _locked(flag_id: int | str) -> Flag:
     if found is None:
         raise NotFound(f"There is no flag {flag_id}.")
     rollout = rollouts.locked(found[0])
-    flag = Flag.objects.select_for_update().get(pk=flag_id)
+    flag = Flag.objects.select_for_update(no_key=True).get(pk=flag_id)
     flag.rollout = rollout
     return flag
 

@@ -28,7 +28,7 @@ def find(key: str) -> Rollout:
 
 def locked(rollout_id: int) -> Rollout:
     """The rollout's row, locked for an act that changes what decides."""
-    return Rollout.objects.select_for_update().get(pk=rollout_id)
+    return Rollout.objects.select_for_update(no_key=True).get(pk=rollout_id)
 
 
 def hold_switch_still(rollout_id: int) -> None:

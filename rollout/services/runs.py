@@ -79,7 +79,7 @@ def locked_or_new(
     rollout_key: str, run_id: str, *, kind: RunKind, by: Actor, reason: str
 ) -> Run:
     """The run's row, locked; a run that nobody let in is kept all the same."""
-    known = Run.objects.select_for_update()
+    known = Run.objects.select_for_update(of=["self"], no_key=True)
     wanted = {"rollout__key": rollout_key, "run_id": run_id}
     if (run := known.filter(**wanted).first()) is not None:
         return run
@@ -112,7 +112,7 @@ def locked_or_new(
 def locked(run_pk: int) -> Run:
     """The run's row, locked, for acts that know its number."""
     run = (
-        Run.objects.select_for_update(of=["self"])
+        Run.objects.select_for_update(of=["self"], no_key=True)
         .select_related("rollout")
         .filter(pk=run_pk)
         .first()

@@ -110,7 +110,7 @@ def _locked(stage_id: int | str) -> Stage:
     if found is None:
         raise NotFound(f"There is no stage {stage_id}.")
     rollout = rollouts.locked(found[0])  # first, as everywhere
-    stage = Stage.objects.select_for_update().get(pk=stage_id)
+    stage = Stage.objects.select_for_update(no_key=True).get(pk=stage_id)
     stage.rollout = rollout
     return stage
 

@@ -62,7 +62,7 @@ def effects(rollout: Rollout) -> dict[str, int | str]:
 
 
 def _locked(rollout_id: int) -> Switch:
-    return Switch.objects.select_for_update().get(rollout_id=rollout_id)
+    return Switch.objects.select_for_update(no_key=True).get(rollout_id=rollout_id)
 
 
 def _turn(switch: Switch, act: Act, *, by: Actor, reason: str) -> None:
@@ -92,7 +92,7 @@ def _release(switch: Switch, payload: dict, *, by: Actor, reason: str) -> None:
 def _subject(switch_id: str) -> Switch:
     # The rollout first, as in `engage`: two acts never wait for each other.
     rollouts.locked(Switch.objects.get(pk=switch_id).rollout_id)
-    return Switch.objects.select_for_update().get(pk=switch_id)
+    return Switch.objects.select_for_update(no_key=True).get(pk=switch_id)
 
 
 release = approvals.Approvable(
