@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -106,10 +106,11 @@ def main() -> None:
     var = state_directory()
     servers = Servers(var)
     children: list[Child] = []
+    held = ExitStack()
     status = 0
     try:
         port = _port()
-        _only_one(var)  # held until this process ends
+        held.enter_context(_only_one(var))
         _run(var, port, servers, children)
     except Stopped:
         print("\nStopping …", flush=True)
@@ -121,6 +122,7 @@ def main() -> None:
             signal.signal(number, signal.SIG_IGN)
         _end(children)
         servers.stop()
+        held.close()
     sys.exit(status)
 
 
