@@ -9,6 +9,7 @@ from tests.live import (
     KEY,
     ROOT,
     LivePortal,
+    a_free_port,
     processes_of,
     wait_until,
 )
@@ -80,7 +81,7 @@ def test_a_portal_starts_falls_back_stops_and_finds_its_data_again(portal):
 
 def test_a_second_portal_on_the_same_place_or_port_says_so_in_one_line(portal):
     same_port = supervisor(portal.environment | {"VAR": f"{portal.var}-other"})
-    same_place = supervisor(portal.environment | {"PORT": "18765"})
+    same_place = supervisor(portal.environment | {"PORT": str(a_free_port())})
 
     for refused, what in ((same_port, "is taken"), (same_place, "is running in")):
         assert refused.returncode == 1
