@@ -59,6 +59,11 @@ class Context:
         """What sticks to its bucket: `targetingKey`, by default the run."""
         return self.targeting_key or self.run_id
 
+    @property
+    def is_no_web(self) -> bool:
+        """Whether the run may not touch the web, whatever the stage allows."""
+        return self.sensitivity == "no_web"
+
     def asked(self) -> dict[str, Any]:
         """What the caller said, in one form."""
         said = {
@@ -88,6 +93,7 @@ class Context:
 
 
 _NAMED = ("team", "mode", "query_class", "sensitivity", "environment")
+_KNOWN = frozenset({"run_id", "targetingKey", *_NAMED})
 
 
 def from_asked(
@@ -99,30 +105,27 @@ def from_asked(
     bucket raises `Invalid` (TARGETING_KEY_MISSING).
     """
     errors = []
-    if len(str(asked.get("run_id", ""))) > LONGEST_RUN_ID:
-        errors.append(
-            {"pointer": "/run_id", "detail": f"is at most {LONGEST_RUN_ID} long"}
-        )
     if len(asked) > MOST_ATTRIBUTES:
         errors.append(
             {"pointer": "", "detail": f"at most {MOST_ATTRIBUTES} attributes"}
         )
-    for name in ("run_id", "targetingKey", *_NAMED):
-        value = asked.get(name)
-        if value is not None and not isinstance(value, str):
-            errors.append({"pointer": f"/{name}", "detail": "is a text"})
     for name, value in asked.items():
-        if isinstance(value, str) and len(value) > LONGEST_ATTRIBUTE:
-            errors.append({"pointer": f"/{name}", "detail": "is too long"})
+        if isinstance(value, str):
+            limit = LONGEST_RUN_ID if name == "run_id" else LONGEST_ATTRIBUTE
+            if len(value) > limit:
+                errors.append(
+                    {"pointer": f"/{name}", "detail": f"is at most {limit} long"}
+                )
+        elif value is not None and name in _KNOWN:
+            errors.append({"pointer": f"/{name}", "detail": "is a text"})
     if needs_run and not asked.get("run_id"):
         errors.append({"pointer": "/run_id", "detail": "is needed"})
     if errors:
         raise Invalid("This context cannot be taken.", errors=errors)
-    known = {"run_id", "targetingKey", *_NAMED}
     return Context(
         run_id=asked.get("run_id") or "",
         targeting_key=asked.get("targetingKey") or asked.get("run_id") or "",
-        extra={k: v for k, v in asked.items() if k not in known},
+        extra={k: v for k, v in asked.items() if k not in _KNOWN},
         is_final=is_final,
         **{name: asked.get(name) or None for name in _NAMED},
     )
@@ -237,7 +240,7 @@ def evaluate(
 ) -> tuple[dict[str, Value], dict[str, list[str]]]:
     """Every flag's effective value, and per flag the steps that led to it."""
     attributes = context.asked()
-    forced = forced_for(snapshot, context)
+    forced = forced_for(snapshot, is_no_web=context.is_no_web)
     values: dict[str, Value] = {}
     reasons: dict[str, list[str]] = {}
     for flag in snapshot.flags:
@@ -249,10 +252,10 @@ def evaluate(
     return values, reasons
 
 
-def forced_for(snapshot: Snapshot, context: Context) -> dict[str, bool | int]:
-    """What the open stage, or the context itself, allows at most."""
+def forced_for(snapshot: Snapshot, *, is_no_web: bool) -> dict[str, bool | int]:
+    """What the open stage, or the run itself, allows at most."""
     forced = dict(snapshot.stage.forced) if snapshot.stage else {}
-    if context.sensitivity == "no_web":
+    if is_no_web:
         forced[NO_WEB] = True
     return forced
 

@@ -5,8 +5,8 @@ engaged; the portal's own, finer reasons are in the flat `metadata`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from portal.errors import Invalid
 from rollout.domain import decisions
@@ -23,138 +23,182 @@ DISABLED = "DISABLED"
 _OFF = frozenset({Reason.KILL_SWITCH, Reason.NOT_STARTED, Reason.STAGE_PAUSED})
 
 
+class Answer(NamedTuple):
+    """One flag's value; `why` and `workflow` are the portal's own."""
+
+    key: str
+    value: bool | int | str
+    variant: str
+    reason: str
+    why: str
+    workflow: str = ""
+
+
+class Failure(NamedTuple):
+    """One flag that could not be evaluated, or a whole context without `key`."""
+
+    key: str
+    code: str
+    details: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As OFREP has it."""
+        named = {"key": self.key} if self.key else {}
+        return {**named, "errorCode": self.code, "errorDetails": self.details}
+
+
+class Basis(NamedTuple):
+    """What all answers of a snapshot have in common."""
+
+    revision: int
+    epoch: int
+    stage: str
+    is_stale: bool = False
+
+    def to_json(self, answer: Answer) -> dict[str, Any]:
+        """An answer as OFREP has it."""
+        metadata = {
+            "revision": self.revision,
+            "epoch": self.epoch,
+            "stage": self.stage,
+            "why": answer.why,
+        }
+        if self.is_stale:
+            metadata["stale"] = True
+        if answer.workflow:
+            metadata["workflow"] = answer.workflow
+        return {
+            "key": answer.key,
+            "value": answer.value,
+            "variant": answer.variant,
+            "reason": answer.reason,
+            "metadata": metadata,
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluator:
     """Evaluates the flags of one snapshot, whose flags are found by name.
 
+    Flags without rules have the same value for everybody, except that `no_web` runs
+    get no web: those answers are `settled` beforehand, by whether a run is `no_web`.
     `is_expired` says that the snapshot was confirmed too long ago to expose anybody:
     then nothing is enabled, and the other flags keep their values (decision 8).
     """
 
     snapshot: Snapshot
-    revision: int
-    flags: Mapping[str, CompiledFlag] = field(default_factory=dict)
+    basis: Basis
+    positions: Mapping[str, int]
+    settled: Mapping[bool, tuple[Answer | None, ...]]
 
     @classmethod
     def of(cls, snapshot: Snapshot, revision: int) -> "Evaluator":
         """An evaluator for a loaded snapshot."""
-        flags = {flag.spec.key: flag for flag in snapshot.flags}
-        return cls(snapshot, revision, flags)
-
-    def one(
-        self,
-        key: str,
-        attributes: Mapping[str, Any],
-        *,
-        is_stale: bool = False,
-        is_expired: bool = False,
-    ) -> dict[str, Any]:
-        """One flag; an error has `errorCode` and `errorDetails`."""
-        flag = self.flags.get(canonical_key(key))
-        if flag is None:
-            return error(key, "FLAG_NOT_FOUND", f"There is no flag {key}.")
-        call = self._call(attributes, is_stale=is_stale, is_expired=is_expired)
-        if isinstance(call, str):
-            return error(key, "INVALID_CONTEXT", call)
-        return {**call.answer(flag), "key": key}
-
-    def all(
-        self,
-        attributes: Mapping[str, Any],
-        *,
-        is_stale: bool = False,
-        is_expired: bool = False,
-    ) -> list[dict[str, Any]] | str:
-        """Every flag, a broken one as one failed item; a text if the context is bad."""
-        call = self._call(attributes, is_stale=is_stale, is_expired=is_expired)
-        if isinstance(call, str):
-            return call
-        return [call.answer(flag) for flag in self.snapshot.flags]
-
-    def _call(
-        self, attributes: Mapping[str, Any], *, is_stale: bool, is_expired: bool
-    ) -> "_Call | str":
-        try:
-            context = decisions.from_asked(attributes, needs_run=False)
-        except Invalid as refusal:
-            errors = refusal.facts.get("errors")
-            said = errors if isinstance(errors, list) else []
-            return "; ".join(f"{each['pointer']} {each['detail']}" for each in said)
-        common: dict[str, Any] = {
-            "revision": self.revision,
-            "epoch": self.snapshot.epoch,
-            "stage": self.snapshot.stage.key if self.snapshot.stage else "",
-        }
-        if is_stale:
-            common["stale"] = True
-        return _Call(
-            self.snapshot,
-            context,
-            context.asked(),
-            decisions.forced_for(self.snapshot, context),
-            common,
-            is_expired,
+        stage = snapshot.stage.key if snapshot.stage else ""
+        return cls(
+            snapshot,
+            Basis(revision, snapshot.epoch, stage),
+            {flag.spec.key: n for n, flag in enumerate(snapshot.flags)},
+            {
+                is_no_web: tuple(
+                    None
+                    if flag.rules or flag.spec.key == ENABLED
+                    else _answer(snapshot, flag, {}, is_no_web=is_no_web)
+                    for flag in snapshot.flags
+                )
+                for is_no_web in (False, True)
+            },
         )
 
+    def one(
+        self, key: str, attributes: Mapping[str, Any], *, is_expired: bool = False
+    ) -> Answer | Failure:
+        """One flag, by any of its names."""
+        position = self.positions.get(canonical_key(key))
+        if position is None:
+            return Failure(key, "FLAG_NOT_FOUND", f"There is no flag {key}.")
+        context = _context(attributes)
+        if isinstance(context, Failure):
+            return context._replace(key=key)
+        settled = self.settled[context.is_no_web][position]
+        found = settled or self._live(position, context, is_expired=is_expired)
+        return found._replace(key=key)
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """What the flags of one request have in common."""
+    def all(
+        self, attributes: Mapping[str, Any], *, is_expired: bool = False
+    ) -> list[Answer | Failure] | Failure:
+        """Every flag, a broken one as one failure; one failure if the context is."""
+        context = _context(attributes)
+        if isinstance(context, Failure):
+            return context
+        return [
+            settled or self._live(position, context, is_expired=is_expired)
+            for position, settled in enumerate(self.settled[context.is_no_web])
+        ]
 
-    snapshot: Snapshot
-    context: Context
-    attributes: Mapping[str, Any]
-    forced: Mapping[str, bool | int]
-    metadata: Mapping[str, Any]
-    is_expired: bool
-
-    def answer(self, flag: CompiledFlag) -> dict[str, Any]:
-        key = flag.spec.key
+    def _live(
+        self, position: int, context: Context, *, is_expired: bool
+    ) -> Answer | Failure:
+        flag = self.snapshot.flags[position]
         try:
-            if key == ENABLED:
-                return self._decision(key)
-            value, why = decisions.effective(flag, self.attributes, self.forced)
+            if flag.spec.key == ENABLED:
+                return _decision(self.snapshot, context, is_expired=is_expired)
+            return _answer(
+                self.snapshot, flag, context.asked(), is_no_web=context.is_no_web
+            )
         except Invalid as refusal:
-            return error(key, "TARGETING_KEY_MISSING", str(refusal))
-        reason = STATIC
-        if self.snapshot.is_switch_engaged:
-            reason = DISABLED
-        elif len(why) > 1 and why[1].startswith("RULE_"):
-            rule = flag.rules[int(why[1].removeprefix("RULE_")) - 1]
-            reason = TARGETING_MATCH if rule.share is None else SPLIT
-        return {
-            "key": key,
-            "value": "" if value is None else value,
-            "variant": _variant(value, why),
-            "reason": reason,
-            "metadata": {**self.metadata, "why": ",".join(why)},
-        }
+            return Failure(flag.spec.key, "TARGETING_KEY_MISSING", str(refusal))
 
-    def _decision(self, key: str) -> dict[str, Any]:
-        if self.is_expired:
-            is_enabled, why, reason = False, "STALE", DISABLED
-        else:
-            found, place, _ = decisions.admission(self.snapshot, self.context)
-            is_enabled, why = found == Reason.ADMITTED, str(found)
-            reason = TARGETING_MATCH if place is None else SPLIT
-            if found in _OFF:
-                reason = DISABLED
-        workflow = "option_c" if is_enabled else self.snapshot.fallback_workflow
-        return {
-            "key": key,
-            "value": is_enabled,
-            "variant": "on" if is_enabled else "off",
-            "reason": reason,
-            "metadata": {**self.metadata, "why": why, "workflow": workflow},
-        }
+
+def _context(attributes: Mapping[str, Any]) -> Context | Failure:
+    try:
+        return decisions.from_asked(attributes, needs_run=False)
+    except Invalid as refusal:
+        errors = refusal.facts.get("errors")
+        said = errors if isinstance(errors, list) else []
+        details = "; ".join(f"{each['pointer']} {each['detail']}" for each in said)
+        return Failure("", "INVALID_CONTEXT", details)
+
+
+def _answer(
+    snapshot: Snapshot,
+    flag: CompiledFlag,
+    attributes: Mapping[str, Any],
+    *,
+    is_no_web: bool,
+) -> Answer:
+    forced = decisions.forced_for(snapshot, is_no_web=is_no_web)
+    value, why = decisions.effective(flag, attributes, forced)
+    reason = STATIC
+    if snapshot.is_switch_engaged:
+        reason = DISABLED
+    elif len(why) > 1 and why[1].startswith("RULE_"):
+        rule = flag.rules[int(why[1].removeprefix("RULE_")) - 1]
+        reason = TARGETING_MATCH if rule.share is None else SPLIT
+    return Answer(
+        flag.spec.key,
+        "" if value is None else value,
+        _variant(value, why),
+        reason,
+        ",".join(why),
+    )
+
+
+def _decision(snapshot: Snapshot, context: Context, *, is_expired: bool) -> Answer:
+    if is_expired:
+        is_enabled, why, reason = False, "STALE", DISABLED
+    else:
+        found, place, _ = decisions.admission(snapshot, context)
+        is_enabled, why = found == Reason.ADMITTED, str(found)
+        reason = TARGETING_MATCH if place is None else SPLIT
+        if found in _OFF:
+            reason = DISABLED
+    workflow = "option_c" if is_enabled else snapshot.fallback_workflow
+    variant = "on" if is_enabled else "off"
+    return Answer(ENABLED, is_enabled, variant, reason, why, workflow)
 
 
 def _variant(value: Value, why: list[str]) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return why[-1].lower()
-
-
-def error(key: str, code: str, details: str) -> dict[str, Any]:
-    """One flag that could not be evaluated, and why."""
-    return {"key": key, "errorCode": code, "errorDetails": details}

@@ -1,5 +1,6 @@
 """OFREP 0.3: single and bulk evaluation, from memory."""
 
+from functools import lru_cache
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
@@ -8,7 +9,7 @@ from urllib.parse import unquote
 import orjson
 
 from portal.domain.roles import May
-from rollout.domain.ofrep import Evaluator, error
+from rollout.domain.ofrep import Answer, Basis, Evaluator, Failure
 from rollout.edge.http import Receive, Request, Send, TooLarge, answer, body_of
 from rollout.edge.knowledge import MAX_STALE_S, STALE_AFTER_S, Knowledge
 
@@ -61,26 +62,39 @@ async def handle(
         await answer(send, request, refused.status, orjson.dumps(body), headers=headers)
         return
     age = known.age_s
-    freshness = {"is_stale": age > STALE_AFTER_S, "is_expired": age > MAX_STALE_S}
+    basis = evaluator.basis._replace(is_stale=age > STALE_AFTER_S)
+    is_expired = age > MAX_STALE_S
     if key:
-        found = evaluator.one(key, attributes, **freshness)
-        status = _STATUS_OF.get(found.get("errorCode", ""), HTTPStatus.OK)
-        await answer(send, request, status, orjson.dumps(found), headers=cors)
+        found = evaluator.one(key, attributes, is_expired=is_expired)
+        status = HTTPStatus.OK
+        if isinstance(found, Failure):
+            status = _STATUS_OF[found.code]
+        await answer(send, request, status, _json(found, basis), headers=cors)
         return
-    found = evaluator.all(attributes, **freshness)
-    if isinstance(found, str):
-        bad = error("", "INVALID_CONTEXT", found)
-        del bad["key"]
-        body = orjson.dumps(bad)
+    every = evaluator.all(attributes, is_expired=is_expired)
+    if isinstance(every, Failure):
+        body = _json(every, basis)
         await answer(send, request, HTTPStatus.BAD_REQUEST, body, headers=cors)
         return
-    body = orjson.dumps({"flags": found})
+    body = b'{"flags":[%b]}' % b",".join([_json(found, basis) for found in every])
     etag = f'"{sha256(body).hexdigest()[:32]}"'
     headers = (*cors, (b"etag", etag.encode()))
     if _is_known(request.header(b"if-none-match"), etag):
         await answer(send, request, HTTPStatus.NOT_MODIFIED, b"", headers=headers)
     else:
         await answer(send, request, HTTPStatus.OK, body, headers=headers)
+
+
+def _json(found: Answer | Failure, basis: Basis) -> bytes:
+    if isinstance(found, Failure):
+        return orjson.dumps(found.to_json())
+    return _answer_json(found, basis)
+
+
+@lru_cache(maxsize=4096)
+def _answer_json(found: Answer, basis: Basis) -> bytes:
+    """Kept, for a snapshot has few different answers, however many contexts ask."""
+    return orjson.dumps(basis.to_json(found))
 
 
 def _evaluator(known: Knowledge, request: Request) -> Evaluator:
