@@ -30,6 +30,9 @@ from portal.embedded import (
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 QUEUES = ("safety", "rollout", "drills", "delivery")
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, kill, a closed window
+WEB = ("web-1", "web-2")  # one process of Python uses one processor
+BACKLOG = 512
 READY_LIMIT_S = 60.0
 STOP_LIMIT_S = 15.0
 ADMIN = "admin"
@@ -57,6 +60,7 @@ class Child:
     command: list[str]
     environment: dict[str, str]
     log: Path
+    open_files: tuple[int, ...] = ()
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     failures: int = 0
@@ -73,6 +77,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                pass_fds=self.open_files,
                 start_new_session=True,
             )
         self.started_at = time.monotonic()
@@ -101,24 +106,24 @@ class Child:
 
 def main() -> None:
     """Bring everything up, say where it is, and stay until told to stop."""
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGINT, _stop)
+    for number in STOPS:
+        signal.signal(number, _stop)
     var = state_directory()
     servers = Servers(var)
     children: list[Child] = []
     held = ExitStack()
     status = 0
     try:
-        port = _port()
+        listener = held.enter_context(_listener())
         held.enter_context(_only_one(var))
-        _run(var, port, servers, children)
+        _run(var, listener, servers, children)
     except Stopped:
         print("\nStopping …", flush=True)
     except (CannotRun, CannotStart, OSError) as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         status = 1
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in STOPS:
             signal.signal(number, signal.SIG_IGN)
         _end(children)
         servers.stop()
@@ -130,19 +135,22 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
     raise Stopped
 
 
-def _port() -> int:
+def _listener() -> socket.socket:
+    """The socket that the web processes share, so that none of them is missed."""
     text = os.environ.get("PORT") or "8000"
     if not text.isdigit() or not 0 < int(text) < 65536:
         raise CannotRun(f"PORT={text} is no port.")
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", int(text)))
-        except OSError:
-            raise CannotRun(
-                f"Port {text} is taken; choose another one: make run PORT=8001"
-            ) from None
-    return int(text)
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", int(text)))
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise CannotRun(
+            f"Port {text} is taken; choose another one: make run PORT=8001"
+        ) from None
+    return listener
 
 
 def _only_one(var: Path) -> TextIO:
@@ -159,7 +167,10 @@ def _only_one(var: Path) -> TextIO:
     return lock
 
 
-def _run(var: Path, port: int, servers: Servers, children: list[Child]) -> None:
+def _run(
+    var: Path, listener: socket.socket, servers: Servers, children: list[Child]
+) -> None:
+    port: int = listener.getsockname()[1]
     environment = os.environ | {
         "VAR": str(var),
         "DJANGO_SETTINGS_MODULE": "portal.settings",
@@ -180,19 +191,14 @@ def _run(var: Path, port: int, servers: Servers, children: list[Child]) -> None:
     demo = _demo(environment)
     python = sys.executable
     web = environment | {"DATABASE_POOL": "1"}
-    children.append(
-        Child(
-            "web",
-            [
-                *(python, "-m", "uvicorn", "portal.asgi:application"),
-                *("--host", "127.0.0.1", "--port", str(port), "--no-access-log"),
-                *("--no-server-header", "--log-level", "warning"),
-                *("--timeout-graceful-shutdown", "5"),
-            ],
-            web,
-            logs / "web.log",
-        )
-    )
+    serve = [
+        *(python, "-m", "uvicorn", "portal.asgi:application"),
+        *("--fd", str(listener.fileno()), "--no-access-log", "--no-server-header"),
+        *("--log-level", "warning", "--timeout-graceful-shutdown", "5"),
+    ]
+    for name in WEB:
+        log = logs / f"{name}.log"
+        children.append(Child(name, serve, web, log, (listener.fileno(),)))
     commands = {"relay": ["relay"]} | {
         f"worker-{queue}": ["worker", queue] for queue in QUEUES
     }

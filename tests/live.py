@@ -62,12 +62,12 @@ class LivePortal:
         assert self.process.poll() is None, self.said
         assert httpx.get(f"{self.url}/readyz").status_code == 200
 
-    def stop(self) -> None:
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Ctrl-C."""
         while self.clients:
             self.clients.pop().close()
         if self.process is not None:
-            self.process.send_signal(signal.SIGINT)
+            self.process.send_signal(how)
             self.process.communicate(timeout=60)
             self.process = None
 

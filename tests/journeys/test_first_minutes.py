@@ -1,5 +1,6 @@
 """What a newcomer does first: start it, use it, stop it, start it again."""
 
+import signal
 import subprocess
 import sys
 
@@ -30,6 +31,7 @@ def portal(state_directory):
     live.start()
     yield live
     live.stop()
+    assert processes_of(live.var) == {}
 
 
 def supervisor(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -66,7 +68,7 @@ def test_a_portal_starts_falls_back_stops_and_finds_its_data_again(portal):
     summary = service.get("/api/v1/runs/run-1/artifacts/logs/fallback-summary.md")
     assert summary.content.startswith(b"# Fallback Summary\n\n- failed_gate_id: B\n")
 
-    portal.stop()
+    portal.stop(signal.SIGHUP)  # as when the window is closed
     assert processes_of(portal.var) == {}
 
     portal.start()
