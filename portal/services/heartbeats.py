@@ -10,7 +10,9 @@ from portal.domain.jobs import Queue
 from portal.models import Heartbeat
 
 STALE_AFTER = timedelta(seconds=30)
+BEAT_EVERY = timedelta(seconds=5)
 RELAY = "relay"
+EDGE = "edge"
 # Whoever is missing from here is missed by `/readyz`; apps add their own.
 EXPECTED = [RELAY, *(f"worker {queue}" for queue in Queue)]
 

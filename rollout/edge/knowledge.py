@@ -18,7 +18,7 @@ from portal import clock
 from portal.domain.roles import SCOPE_GRANTS, May, Scope
 from portal.domain.tokens import is_well_formed, keyed_hash
 from portal.models import ApiToken, LedgerEntry
-from portal.services import bell
+from portal.services import bell, heartbeats
 from rollout.domain.directives import DirectiveState
 from rollout.domain.ofrep import Evaluator
 from rollout.models import Directive, Rollout, RolloutKind, Snapshot
@@ -91,6 +91,7 @@ class Reader:
         self._thread: threading.Thread | None = None
         self._is_stopping = threading.Event()
         self._first = threading.Event()
+        self._beaten_at = float("-inf")
         self._listeners: set[Callable[[list[dict[str, Any]]], None]] = set()
 
     def start(self) -> None:
@@ -142,6 +143,7 @@ class Reader:
                     cursor.execute(f"LISTEN {bell.EDGE}")
                 while not self._is_stopping.is_set():
                     self._read()
+                    self._beat()
                     trouble = ""
                     for _ in connection.connection.notifies(
                         timeout=CHECK_EVERY_S, stop_after=1
@@ -154,6 +156,12 @@ class Reader:
                 self._is_stopping.wait(RETRY_S)
             finally:
                 connection.close()
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        if now - self._beaten_at >= heartbeats.BEAT_EVERY.total_seconds():
+            self._beaten_at = now
+            heartbeats.beat(heartbeats.EDGE)
 
     def _read(self) -> None:
         before = self.known

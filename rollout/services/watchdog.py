@@ -1,6 +1,6 @@
 """The watchdog: ends runs that have hung, once each."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
@@ -28,8 +28,8 @@ NAME = "watchdog"
 EVERY = timedelta(seconds=1)
 TIME_OUT_JOB = "rollout.jobs.time_out"
 LARGEST_CHECKPOINT = 64 * 1024
-# While the portal was away no run could report. So after a gap in its own life the
-# watchdog lets them speak first.
+# While the portal was away no run could report. So after a gap in its own life, or in
+# that of the process that callers talk to, the watchdog lets them speak first.
 GAP = heartbeats.STALE_AFTER
 SETTLES_FOR = timedelta(seconds=60)
 MOST_AT_ONCE = 500
@@ -50,10 +50,11 @@ def sweep() -> int:
     return len(overdue)
 
 
-def _is_watching(now) -> bool:
-    last = Heartbeat.objects.filter(name=NAME).first()
+def _is_watching(now: datetime) -> bool:
+    seen = Heartbeat.objects.in_bulk((NAME, heartbeats.EDGE), field_name="name")
+    last = seen.get(NAME)
     watches_from = last.details.get("watches_from", "") if last else ""
-    if last is not None and now - last.at > GAP:
+    if any(now - each.at > GAP for each in seen.values()):
         watches_from = (now + SETTLES_FOR).isoformat()
     heartbeats.beat(NAME, watches_from=watches_from)
     return now.isoformat() >= watches_from

@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection, transaction
 
 from portal import clock
 from portal.models import Heartbeat, LedgerEntry
-from portal.services import actors
+from portal.services import actors, heartbeats
 from rollout.domain.runs import RunKind, RunStatus
 from rollout.domain.verbs import Verb
 from rollout.domain.watchdog import CHECKPOINT_JSON, CHECKPOINT_TEXT, POLICY_PATH
@@ -222,6 +222,23 @@ def test_after_a_gap_in_its_own_life_the_watchdog_lets_runs_speak_first(
     Heartbeat.objects.update(at=clock.now())
     assert watchdog.sweep() == 0
     later(41)
+    assert sweep(carry_out_jobs) == 1
+
+
+def test_while_nobody_could_be_spoken_to_the_watchdog_ends_nobody(
+    service, later, carry_out_jobs
+):
+    send(service, in_stage("wave1"))
+    heartbeats.beat(heartbeats.EDGE)
+    assert watchdog.sweep() == 0
+
+    later(3600)  # the watchdog went on, the process that callers talk to did not
+    Heartbeat.objects.filter(name=watchdog.NAME).update(at=clock.now())
+    assert watchdog.sweep() == 0
+    Heartbeat.objects.update(at=clock.now())  # it is back
+    assert watchdog.sweep() == 0
+    later(61)
+    Heartbeat.objects.update(at=clock.now())
     assert sweep(carry_out_jobs) == 1
 
 
