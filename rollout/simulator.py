@@ -13,7 +13,7 @@ import time
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -41,6 +41,7 @@ QUERY_CLASSES = ("fixture_replay", "local_spec_analysis", "offline_synthesis")
 FIRST_RETRY_S, LAST_RETRY_S = 0.2, 5.0
 POLL_S = 25
 AT_ONCE = 16  # requests
+URGENT_AT_ONCE = 8
 ASK_AGAIN_S = 2.0  # after the portal said no
 FINAL = frozenset({"failed", "completed", "cancelled"})
 # An advance is refused for good with these; with the others it may be allowed later.
@@ -84,11 +85,10 @@ class Portal:
     """The portal, as a service sees it; what can be tried again is."""
 
     def __init__(self, settings: Settings) -> None:
-        # One for the long poll; and few at once, as polite clients do.
+        # Few at once, as polite clients do; what the portal asks for does not queue.
         self.room = asyncio.Semaphore(AT_ONCE)
-        limits = httpx.Limits(
-            max_connections=AT_ONCE + 1, max_keepalive_connections=AT_ONCE + 1
-        )
+        most = AT_ONCE + URGENT_AT_ONCE
+        limits = httpx.Limits(max_connections=most, max_keepalive_connections=most)
         self.client = httpx.AsyncClient(
             base_url=settings.url,
             headers={"Authorization": f"Bearer {settings.token}"},
@@ -102,22 +102,13 @@ class Portal:
         except httpx.TransportError:
             return None
 
-    async def wait_for(self, path: str) -> httpx.Response:
-        """A long poll; it takes no room from the others."""
-        return await self.call("GET", path, room=nullcontext())
-
     async def call(
-        self,
-        method: str,
-        path: str,
-        *,
-        room: AbstractAsyncContextManager[Any] | None = None,
-        **how: Any,
+        self, method: str, path: str, *, is_urgent: bool = False, **how: Any
     ) -> httpx.Response:
         """An answer that is one: outages and overload are waited for."""
         wait = FIRST_RETRY_S
         while True:
-            async with self.room if room is None else room:
+            async with nullcontext() if is_urgent else self.room:
                 answer = await self._try(method, path, **how)
             if answer is not None:
                 if answer.status_code in (401, 403):
@@ -128,9 +119,12 @@ class Portal:
             await asyncio.sleep(wait * random.uniform(0.5, 1.0))
             wait = min(LAST_RETRY_S, wait * 2)
 
-    async def document(self, run_id: str, kind: str, content: Any) -> dict[str, Any]:
+    async def document(
+        self, run_id: str, kind: str, content: Any, *, is_urgent: bool = False
+    ) -> dict[str, Any]:
         """Report a document; what became of it."""
-        answer = await self.call("PUT", f"/api/v1/runs/{run_id}/{kind}", json=content)
+        path = f"/api/v1/runs/{run_id}/{kind}"
+        answer = await self.call("PUT", path, json=content, is_urgent=is_urgent)
         if answer.status_code >= 400:
             raise Ended(f"{kind} refused: {_code(answer)}")
         return answer.json()
@@ -224,7 +218,9 @@ class Simulation:
         """One long poll for all runs; each is woken when something is asked of it."""
         while True:
             began = time.monotonic()
-            answer = await self.portal.wait_for(f"/api/v1/directives?wait={POLL_S}")
+            answer = await self.portal.call(
+                "GET", f"/api/v1/directives?wait={POLL_S}", is_urgent=True
+            )
             found: dict[str, list[dict[str, Any]]] = {}
             for each in answer.json().get("directives", []):
                 found.setdefault(each["run_id"], []).append(each)
@@ -471,7 +467,9 @@ class _Journey:
                 self.checkpoint.journal.append([self.run.place, str(act)])
                 self.run.happens(act)
                 self._save()
-                await self.portal.document(self.run_id, "manifest", self.run.manifest())
+                await self.portal.document(
+                    self.run_id, "manifest", self.run.manifest(), is_urgent=True
+                )
             await self._acknowledge(directive)
             if act == Act.CANCEL:
                 raise Ended(f"cancelled ({kind})")
@@ -483,6 +481,7 @@ class _Journey:
             f"/api/v1/runs/{self.run_id}/directives/{directive['id']}/ack",
             json={"revision": self.run.manifest_revision},
             headers={"Idempotency-Key": f"ack-{directive['id']}"},
+            is_urgent=True,
         )
 
 

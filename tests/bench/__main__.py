@@ -240,7 +240,7 @@ def _many_runs() -> dict[str, object]:
         simulator = subprocess.Popen(
             [
                 *(sys.executable, "manage.py", "simulate", "--url", portal.url),
-                *("--runs", str(LIVE_RUNS), "--rate", "6000", "--speed", "0.1"),
+                *("--runs", str(LIVE_RUNS), "--rate", "300", "--speed", "0.1"),
             ],
             cwd=ROOT,
             env=portal.environment | {"TOKEN": token},
@@ -249,7 +249,7 @@ def _many_runs() -> dict[str, object]:
         )
         count = "SELECT count(*) FROM rollout_run WHERE status = 'running'"
         wait_until(lambda: portal.query(count) == [(LIVE_RUNS,)], limit_s=180)
-        time.sleep(20)
+        time.sleep(5)
         service = portal.client(token)
         for number in range(1, DIRECTED + 1):
             answer = service.post(
