@@ -4,6 +4,8 @@ A refusal's message is safe to show to whoever asked. Its `code` is stable and
 documented; its `facts` are plain JSON values that say more.
 """
 
+from http import HTTPStatus
+
 
 class Refusal(Exception):
     """The rules do not allow this, now."""
@@ -79,3 +81,18 @@ class Unavailable(Refusal):
     """Something that is needed for a safe answer is away; try again soon."""
 
     code = "UNAVAILABLE"
+
+
+def problem(
+    status: HTTPStatus, *, code: str, detail: str, path: str, request_id: str
+) -> dict[str, object]:
+    """The members of a problem document (RFC 9457), wherever it is made."""
+    return {
+        "type": f"/api/docs#problem-{code}",
+        "title": status.phrase,
+        "status": int(status),
+        "detail": detail,
+        "instance": path,
+        "code": code,
+        "request_id": request_id,
+    }

@@ -131,6 +131,17 @@ class LivePortal:
             return connection.execute(sql).fetchall()
 
 
+def ask(service: httpx.Client, run_id: str, kind: str) -> dict:
+    """Ask a run to do something; the directive."""
+    answer = service.post(
+        f"/api/v1/runs/{run_id}/directives",
+        json={"kind": kind, "reason": "The journey asks."},
+        headers={"Idempotency-Key": f"{run_id}-{kind}-{time.time_ns()}"},
+    )
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
 def wait_until(condition: Callable[[], object], *, limit_s: float = 60) -> None:
     """Wait until it holds, or say that it never did."""
     deadline = time.monotonic() + limit_s

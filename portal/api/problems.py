@@ -22,6 +22,7 @@ from portal.errors import (
     TooLarge,
     Unavailable,
     WrongMoment,
+    problem,
 )
 
 log = structlog.get_logger(__name__)
@@ -66,16 +67,11 @@ def body_of(
     facts: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The members of a problem document."""
-    return {
-        **(facts or {}),
-        "type": f"/api/docs#problem-{code}",
-        "title": status.phrase,
-        "status": int(status),
-        "detail": detail,
-        "instance": request.path,
-        "code": code,
-        "request_id": getattr(request, "request_id", ""),
-    }
+    request_id = getattr(request, "request_id", "")
+    members = problem(
+        status, code=code, detail=detail, path=request.path, request_id=request_id
+    )
+    return {**(facts or {}), **members}
 
 
 def status_of(refusal: Refusal) -> HTTPStatus:

@@ -9,6 +9,8 @@ from urllib.parse import parse_qs
 import orjson
 import uuid_utils
 
+from portal.errors import problem
+
 Receive = Any
 Send = Any
 
@@ -104,15 +106,13 @@ async def refuse(
     headers: tuple[tuple[bytes, bytes], ...] = (),
 ) -> None:
     """Send a problem document."""
-    body = {
-        "type": f"/api/docs#problem-{code}",
-        "title": status.phrase,
-        "status": int(status),
-        "detail": detail,
-        "instance": request.path,
-        "code": code,
-        "request_id": request.request_id,
-    }
+    body = problem(
+        status,
+        code=code,
+        detail=detail,
+        path=request.path,
+        request_id=request.request_id,
+    )
     if status == HTTPStatus.UNAUTHORIZED:
         headers += ((b"www-authenticate", b'Bearer realm="portal"'),)
     await answer(

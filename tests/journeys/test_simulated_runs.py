@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rollout.domain.simulation import Gate, Plan, story
-from tests.live import KEY, ROOT, LivePortal, wait_until
+from tests.live import KEY, ROOT, LivePortal, ask, wait_until
 
 STAGE_TIMEOUT_S = 5
 
@@ -47,16 +47,6 @@ class Simulator:
 @pytest.fixture
 def simulator(portal, token, tmp_path):
     return Simulator(portal, token, tmp_path)
-
-
-def ask(service, run_id: str, kind: str) -> str:
-    answer = service.post(
-        f"/api/v1/runs/{run_id}/directives",
-        json={"kind": kind, "reason": "The journey asks."},
-        headers={"Idempotency-Key": f"{run_id}-{kind}-{time.time_ns()}"},
-    )
-    assert answer.status_code == 201, answer.text
-    return answer.json()["id"]
 
 
 def status(service, run_id: str) -> str:

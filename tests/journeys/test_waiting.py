@@ -8,7 +8,7 @@ from itertools import count
 import httpx
 import pytest
 
-from tests.live import wait_until
+from tests.live import ask, wait_until
 from tests.rollout.documents import a_manifest, raw
 
 _numbers = count(1)
@@ -25,16 +25,6 @@ def run_id(service):
     )
     assert answer.status_code == 201
     return name
-
-
-def ask(service, run_id: str, kind: str) -> dict:
-    answer = service.post(
-        f"/api/v1/runs/{run_id}/directives",
-        json={"kind": kind, "reason": "The journey asks."},
-        headers={"Idempotency-Key": f"{run_id}-{kind}"},
-    )
-    assert answer.status_code == 201, answer.text
-    return answer.json()
 
 
 def in_the_background(work) -> tuple[threading.Thread, list]:
