@@ -18,7 +18,14 @@ COMPOSITION = {
     "portal.wsgi",
     "portal.supervisor",
 }
-DOMAIN_LIBRARIES = {"mmh3", "cryptography", "rfc8785", "re2", "jsonschema_rs"}
+DOMAIN_LIBRARIES = {
+    "mmh3",
+    "cryptography",
+    "rfc8785",
+    "re2",
+    "semver",
+    "jsonschema_rs",
+}
 # Functions with an actor and a reason that are only ever a part of an act.
 PARTS_OF_ACTS = {
     "portal.services.ledger.record": "it is the line in the ledger",

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from portal.errors import Invalid
-from rollout.domain import decisions
-from rollout.domain.decisions import Context, Reason
+from rollout.domain import contexts, decisions, evaluation
+from rollout.domain.contexts import Context
+from rollout.domain.decisions import Reason
+from rollout.domain.evaluation import Outcome, Values
 from rollout.domain.flags import ENABLED, Value, canonical_key
 from rollout.domain.snapshots import CompiledFlag, Snapshot
 
@@ -103,7 +105,15 @@ class Evaluator:
                 is_no_web: tuple(
                     None
                     if flag.rules or flag.spec.key == ENABLED
-                    else _answer(snapshot, flag, {}, is_no_web=is_no_web)
+                    else _answer(
+                        snapshot,
+                        flag,
+                        evaluation.effective(
+                            flag,
+                            {},
+                            evaluation.forced_for(snapshot, is_no_web=is_no_web),
+                        ),
+                    )
                     for flag in snapshot.flags
                 )
                 for is_no_web in (False, True)
@@ -120,9 +130,10 @@ class Evaluator:
         context = _context(attributes)
         if isinstance(context, Failure):
             return context._replace(key=key)
-        settled = self.settled[context.is_no_web][position]
-        found = settled or self._live(position, context, is_expired=is_expired)
-        return found._replace(key=key)
+        found = self.settled[context.is_no_web][position] or self._live(
+            self.snapshot.flags[position], self._asking(context, is_expired)
+        )
+        return found if found.key == key else found._replace(key=key)
 
     def all(
         self, attributes: Mapping[str, Any], *, is_expired: bool = False
@@ -131,28 +142,29 @@ class Evaluator:
         context = _context(attributes)
         if isinstance(context, Failure):
             return context
+        asking = self._asking(context, is_expired)
         return [
-            settled or self._live(position, context, is_expired=is_expired)
-            for position, settled in enumerate(self.settled[context.is_no_web])
+            settled or self._live(flag, asking)
+            for flag, settled in zip(
+                self.snapshot.flags, self.settled[context.is_no_web], strict=True
+            )
         ]
 
-    def _live(
-        self, position: int, context: Context, *, is_expired: bool
-    ) -> Answer | Failure:
-        flag = self.snapshot.flags[position]
+    def _asking(self, context: Context, is_expired: bool) -> "_Asking":
+        return _Asking(self.snapshot, context, is_expired)
+
+    def _live(self, flag: CompiledFlag, asking: "_Asking") -> Answer | Failure:
         try:
             if flag.spec.key == ENABLED:
-                return _decision(self.snapshot, context, is_expired=is_expired)
-            return _answer(
-                self.snapshot, flag, context.asked(), is_no_web=context.is_no_web
-            )
+                return asking.decision()
+            return _answer(self.snapshot, flag, asking.values.of(flag))
         except Invalid as refusal:
             return Failure(flag.spec.key, "TARGETING_KEY_MISSING", str(refusal))
 
 
 def _context(attributes: Mapping[str, Any]) -> Context | Failure:
     try:
-        return decisions.from_asked(attributes, needs_run=False)
+        return contexts.from_asked(attributes, needs_run=False)
     except Invalid as refusal:
         errors = refusal.facts.get("errors")
         said = errors if isinstance(errors, list) else []
@@ -160,42 +172,63 @@ def _context(attributes: Mapping[str, Any]) -> Context | Failure:
         return Failure("", "INVALID_CONTEXT", details)
 
 
-def _answer(
-    snapshot: Snapshot,
-    flag: CompiledFlag,
-    attributes: Mapping[str, Any],
-    *,
-    is_no_web: bool,
-) -> Answer:
-    forced = decisions.forced_for(snapshot, is_no_web=is_no_web)
-    value, why = decisions.effective(flag, attributes, forced)
+def _answer(snapshot: Snapshot, flag: CompiledFlag, outcome: Outcome) -> Answer:
+    value, why, rule, variant = outcome
     reason = STATIC
     if snapshot.is_switch_engaged:
         reason = DISABLED
-    elif len(why) > 1 and why[1].startswith("RULE_"):
-        rule = flag.rules[int(why[1].removeprefix("RULE_")) - 1]
-        reason = TARGETING_MATCH if rule.share is None else SPLIT
+    elif rule is not None:
+        reason = SPLIT if rule.is_split else TARGETING_MATCH
+    named = variant.name if variant is not None and value == variant.value else ""
     return Answer(
         flag.spec.key,
         "" if value is None else value,
-        _variant(value, why),
+        named or _variant(value, why),
         reason,
         ",".join(why),
     )
 
 
-def _decision(snapshot: Snapshot, context: Context, *, is_expired: bool) -> Answer:
-    if is_expired:
-        is_enabled, why, reason = False, "STALE", DISABLED
-    else:
-        found, place, _ = decisions.admission(snapshot, context)
-        is_enabled, why = found == Reason.ADMITTED, str(found)
-        reason = TARGETING_MATCH if place is None else SPLIT
-        if found in _OFF:
-            reason = DISABLED
-    workflow = "option_c" if is_enabled else snapshot.fallback_workflow
-    variant = "on" if is_enabled else "off"
-    return Answer(ENABLED, is_enabled, variant, reason, why, workflow)
+class _Asking:
+    """One context asking, and what was found out for it so far."""
+
+    __slots__ = ("_context", "_decision", "_is_expired", "_snapshot", "_values")
+
+    def __init__(self, snapshot: Snapshot, context: Context, is_expired: bool) -> None:
+        self._snapshot, self._context = snapshot, context
+        self._is_expired = is_expired
+        self._decision: Answer | None = None
+        self._values: Values | None = None
+
+    @property
+    def values(self) -> Values:
+        """The flags' values; made when the first flag needs them."""
+        if self._values is None:
+            self._values = Values(
+                self._snapshot,
+                self._context,
+                is_enabled=lambda: self.decision().value is True,
+            )
+        return self._values
+
+    def decision(self) -> Answer:
+        """What the flag that is the decision itself says."""
+        if self._decision is None:
+            self._decision = self._decide()
+        return self._decision
+
+    def _decide(self) -> Answer:
+        if self._is_expired:
+            is_enabled, why, reason = False, "STALE", DISABLED
+        else:
+            found, place, _ = decisions.admission(self._snapshot, self._context)
+            is_enabled, why = found == Reason.ADMITTED, str(found)
+            reason = TARGETING_MATCH if place is None else SPLIT
+            if found in _OFF:
+                reason = DISABLED
+        workflow = "option_c" if is_enabled else self._snapshot.fallback_workflow
+        variant = "on" if is_enabled else "off"
+        return Answer(ENABLED, is_enabled, variant, reason, why, workflow)
 
 
 def _variant(value: Value, why: list[str]) -> str:

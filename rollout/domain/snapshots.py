@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from portal.domain.canonical import digest_of
-from rollout.domain.flags import FlagSpec, FlagType
+from rollout.domain.flags import FlagSpec, FlagType, Value
 from rollout.domain.stages import StagePlan, StageState
 from rollout.domain.switch import SwitchState
-from rollout.domain.targeting import Rule, condition
+from rollout.domain.targeting import Rule, Segments, Variant, conditions
 
 SCHEMA = "snapshot.v1"
 # The version of the rules by which gates are judged; part of every fingerprint.
@@ -26,14 +26,18 @@ def compile_snapshot(
     epoch: int,
     stages: Sequence[Mapping[str, Any]],
     flags: Sequence[Mapping[str, Any]],
+    segments: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
 ) -> dict[str, Any]:
     """The content of a snapshot: plain JSON, the same for the same facts.
 
     A stage is `{key, position, state, is_admitting, share, attempt, plan}`, a flag
     `{key, type, default, minimum, maximum, options, is_nullable, rules}`, a rule
-    `{conditions, value, share}`; a share is in buckets of 10000.
+    `{conditions, value, share}`; a share is in buckets of 10000. A rule may have
+    `variants` (`{name, value, share}`) instead of a value and a `description`, a flag
+    `prerequisites` (`{flag, values}`); segments are conditions by key. What is empty
+    of these is left out, so that a configuration without them has one form only.
     """
-    return {
+    content = {
         "schema": SCHEMA,
         "rollout": rollout,
         "fallback_workflow": fallback_workflow,
@@ -42,6 +46,9 @@ def compile_snapshot(
         "stages": sorted((dict(s) for s in stages), key=lambda s: s["position"]),
         "flags": sorted((dict(f) for f in flags), key=lambda f: f["key"]),
     }
+    if segments:
+        content["segments"] = {key: list(each) for key, each in segments.items()}
+    return content
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +64,25 @@ class CompiledStage:
 
 
 @dataclass(frozen=True, slots=True)
+class Prerequisite:
+    """Another flag, and the values of it with which a flag's rules count."""
+
+    flag: str
+    values: tuple[Value, ...]
+
+    def is_met_by(self, value: Value) -> bool:
+        """Whether the other flag has one of the values."""
+        return any(type(value) is type(v) and value == v for v in self.values)
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledFlag:
     """A flag with its rules, ready to be evaluated."""
 
     spec: FlagSpec
     rules: tuple[Rule, ...]
     salt: str
+    prerequisites: tuple[Prerequisite, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +97,17 @@ class Snapshot:
     stage: CompiledStage | None
     flags: tuple[CompiledFlag, ...]
     content: Mapping[str, Any]
+    by_key: Mapping[str, CompiledFlag]
 
 
 def load(content: Mapping[str, Any]) -> Snapshot:
     """Precompile a snapshot's content."""
     salt = content["salt"]
     opened = [s for s in content["stages"] if s["state"] in OPEN_STATES]
+    segments = {
+        key: conditions(raws) for key, raws in content.get("segments", {}).items()
+    }
+    flags = tuple(_flag(raw, salt, segments) for raw in content["flags"])
     return Snapshot(
         rollout=content["rollout"],
         fallback_workflow=content["fallback_workflow"],
@@ -90,8 +115,9 @@ def load(content: Mapping[str, Any]) -> Snapshot:
         is_switch_engaged=content["switch"]["state"] == SwitchState.ENGAGED,
         epoch=content["switch"]["epoch"],
         stage=_stage(opened[0]) if opened else None,
-        flags=tuple(_flag(raw, salt) for raw in content["flags"]),
+        flags=flags,
         content=content,
+        by_key={flag.spec.key: flag for flag in flags},
     )
 
 
@@ -107,7 +133,7 @@ def _stage(raw: Mapping[str, Any]) -> CompiledStage:
     )
 
 
-def _flag(raw: Mapping[str, Any], salt: str) -> CompiledFlag:
+def _flag(raw: Mapping[str, Any], salt: str, segments: Segments) -> CompiledFlag:
     spec = FlagSpec(
         key=raw["key"],
         type=FlagType(raw["type"]),
@@ -117,15 +143,28 @@ def _flag(raw: Mapping[str, Any], salt: str) -> CompiledFlag:
         options=tuple(raw["options"]),
         is_nullable=raw["is_nullable"],
     )
-    rules = tuple(
-        Rule(
-            conditions=tuple(condition(each) for each in rule["conditions"]),
-            value=rule["value"],
-            share=rule["share"],
-        )
-        for rule in raw["rules"]
+    return CompiledFlag(
+        spec,
+        tuple(_rule(rule, segments) for rule in raw["rules"]),
+        f"{salt}/{spec.key}",
+        tuple(
+            Prerequisite(each["flag"], tuple(each["values"]))
+            for each in raw.get("prerequisites", [])
+        ),
     )
-    return CompiledFlag(spec, rules, f"{salt}/{spec.key}")
+
+
+def _rule(raw: Mapping[str, Any], segments: Segments) -> Rule:
+    return Rule(
+        conditions=conditions(raw["conditions"], segments=segments),
+        value=raw.get("value"),
+        share=raw["share"],
+        variants=tuple(
+            Variant(each["name"], each["value"], each["share"])
+            for each in raw.get("variants", [])
+        ),
+        description=raw.get("description", ""),
+    )
 
 
 def fingerprint(
@@ -143,5 +182,6 @@ def fingerprint(
             "flags": content["flags"],
             "gate_rules": GATE_RULES,
             "system_version": system_version,
+            **({"segments": found} if (found := content.get("segments")) else {}),
         }
     )

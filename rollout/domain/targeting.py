@@ -1,50 +1,26 @@
 """Rules: in order, the first whose conditions all hold gives the value."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from portal.errors import Invalid
-from rollout.domain.bucketing import bucket
+from rollout.domain.bucketing import VARIANT_SEED, bucket
 from rollout.domain.flags import Value
+from rollout.domain.operators import OPERATORS, Test
 
 Attributes = Mapping[str, Any]
-Test = Callable[[Any], bool]
 
 
-def _equals(operand: Any) -> Test:
-    return lambda found: (
-        found is not None and type(found) is type(operand) and found == operand
-    )
+class Condition(Protocol):
+    """What a context has to fulfil; its text says so in words."""
 
-
-def _is_in(operand: Any) -> Test:
-    tests = [_equals(each) for each in operand]
-    return lambda found: any(test(found) for test in tests)
-
-
-def _is_not_in(operand: Any) -> Test:
-    is_unwanted = _is_in(operand)
-    return lambda found: found is not None and not is_unwanted(found)
+    def holds(self, attributes: Attributes) -> bool:
+        """Whether it does."""
 
 
 @dataclass(frozen=True, slots=True)
-class Operator:
-    """How an operand becomes a test, and what the operand has to be."""
-
-    compile: Callable[[Any], Test]
-    takes_list: bool
-
-
-OPERATORS: dict[str, Operator] = {
-    "equals": Operator(_equals, takes_list=False),
-    "in": Operator(_is_in, takes_list=True),
-    "not_in": Operator(_is_not_in, takes_list=True),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Comparison:
     """One attribute of the context, and what it has to be."""
 
     attribute: str
@@ -53,11 +29,33 @@ class Condition:
     test: Test
 
     def holds(self, attributes: Attributes) -> bool:
-        """Whether it does; an attribute that is missing fulfils nothing."""
+        """Whether it is so; an attribute that is missing fulfils nothing."""
         return self.test(attributes.get(self.attribute))
 
     def __str__(self) -> str:
-        return f"{self.attribute} {self.operator.replace('_', ' ')} {self.operand}"
+        listed = isinstance(self.operand, list)
+        operand = ", ".join(map(str, self.operand)) if listed else self.operand
+        return f"{self.attribute} {self.operator.replace('_', ' ')} {operand}"
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Whether the context is in a segment, or is not."""
+
+    segment: str
+    conditions: tuple[Condition, ...]
+    is_wanted: bool
+
+    def holds(self, attributes: Attributes) -> bool:
+        """Whether it is so."""
+        is_in = all(condition.holds(attributes) for condition in self.conditions)
+        return is_in == self.is_wanted
+
+    def __str__(self) -> str:
+        return f"{'in' if self.is_wanted else 'not in'} the segment {self.segment}"
+
+
+Segments = Mapping[str, tuple[Condition, ...]]
 
 
 def missing_unit() -> Invalid:
@@ -69,13 +67,43 @@ def missing_unit() -> Invalid:
     )
 
 
+def _bucket(attributes: Attributes, salt: str, **seed: int) -> int:
+    unit = attributes.get("targetingKey")
+    if not unit:
+        raise missing_unit()
+    return bucket(salt, str(unit), **seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One of several values of a rule; `share` is in buckets of 10000."""
+
+    name: str
+    value: Value
+    share: int
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A value for whoever fulfils all conditions, or for a sticky share of them."""
+    """A value for whoever fulfils all conditions, or for a sticky share of them.
+
+    With `variants`, those who match are split among them, by a hash of its own.
+    """
 
     conditions: tuple[Condition, ...]
-    value: Value
+    value: Value = None
     share: int | None = None  # of 10000 buckets
+    variants: tuple[Variant, ...] = ()
+    description: str = ""
+
+    @property
+    def is_split(self) -> bool:
+        """Whether a bucket decides, and not the conditions alone."""
+        return self.share is not None or bool(self.variants)
+
+    def place(self, attributes: Attributes, *, salt: str) -> int:
+        """The bucket that the share is taken of; `Invalid` without a targetingKey."""
+        return _bucket(attributes, salt)
 
     def matches(self, attributes: Attributes, *, salt: str) -> bool:
         """Whether this rule decides here.
@@ -85,34 +113,62 @@ class Rule:
         """
         if not all(condition.holds(attributes) for condition in self.conditions):
             return False
-        if self.share is None:
-            return True
-        unit = attributes.get("targetingKey")
-        if not unit:
-            raise missing_unit()
-        return bucket(salt, str(unit)) < self.share
+        return self.share is None or self.place(attributes, salt=salt) < self.share
+
+    def variant(self, attributes: Attributes, *, salt: str) -> Variant | None:
+        """The variant of whoever matched; None when the rule has just one value."""
+        if not self.variants:
+            return None
+        place = _bucket(attributes, salt, seed=VARIANT_SEED)
+        for variant in self.variants:
+            place -= variant.share
+            if place < 0:
+                return variant
+        return self.variants[-1]
 
 
-def condition(raw: Mapping[str, Any], *, pointer: str = "") -> Condition:
-    """A condition from `{"attribute", "operator", "value"}`, checked and compiled."""
-    attribute, name = raw.get("attribute"), raw.get("operator")
-    operator = OPERATORS.get(str(name))
-    trouble = None
+def condition(
+    raw: Mapping[str, Any], *, segments: Segments | None = None, pointer: str = ""
+) -> Condition:
+    """A condition, checked and compiled.
+
+    It is `{"attribute", "operator", "value"}`, or `{"segment": KEY}`, or
+    `{"not_segment": KEY}` with a key of `segments`. Raises `Invalid` (RULE_INVALID).
+    """
+    for member in ("segment", "not_segment"):
+        if member in raw:
+            key = raw[member]
+            if len(raw) > 1:
+                raise _no_condition(pointer, f"{member} stands alone")
+            if segments is None:
+                raise _no_condition(pointer, "a segment is not made of segments")
+            if key not in segments:
+                raise _no_condition(pointer, f"there is no segment {key!r}")
+            return Membership(key, segments[key], is_wanted=member == "segment")
+    attribute, name = raw.get("attribute"), str(raw.get("operator"))
+    operator = OPERATORS.get(name)
     if not isinstance(attribute, str) or not attribute:
-        trouble = "a condition names an attribute"
-    elif operator is None:
-        trouble = f"an operator is one of {', '.join(OPERATORS)}"
-    elif operator.takes_list and not (
-        isinstance(raw.get("value"), list) and raw["value"]
-    ):
-        trouble = f"{name} takes a list that is not empty"
-    elif not operator.takes_list and isinstance(raw.get("value"), list | dict):
-        trouble = f"{name} takes one value"
-    if trouble or operator is None:
-        raise Invalid(
-            f"This is no condition: {trouble}.",
-            code="RULE_INVALID",
-            errors=[{"pointer": pointer, "detail": str(trouble)}],
-        )
+        raise _no_condition(pointer, "a condition names an attribute")
+    if operator is None:
+        raise _no_condition(pointer, f"an operator is one of {', '.join(OPERATORS)}")
     operand = raw.get("value")
-    return Condition(str(attribute), str(name), operand, operator.compile(operand))
+    try:
+        test = operator.compile(operand)
+    except ValueError as error:
+        raise _no_condition(pointer, f"{name}: {error}") from None
+    return Comparison(attribute, name, operand, test)
+
+
+def conditions(
+    raws: Sequence[Mapping[str, Any]], *, segments: Segments | None = None
+) -> tuple[Condition, ...]:
+    """Several, all of which have to hold."""
+    return tuple(condition(raw, segments=segments) for raw in raws)
+
+
+def _no_condition(pointer: str, trouble: str) -> Invalid:
+    return Invalid(
+        f"This is no condition: {trouble}.",
+        code="RULE_INVALID",
+        errors=[{"pointer": pointer, "detail": trouble}],
+    )

@@ -15,8 +15,10 @@ from portal.models import Actor
 from portal.services.access import require
 from portal.services.ledger import record
 from rollout.domain import decisions as domain
+from rollout.domain import explanations
 from rollout.domain import snapshots as compiled
-from rollout.domain.decisions import Context, Reason
+from rollout.domain.contexts import Context, from_asked
+from rollout.domain.decisions import Reason
 from rollout.domain.runs import FINAL
 from rollout.domain.verbs import Verb
 from rollout.models import Attempt, Decision, Rollout, Run, Snapshot
@@ -35,7 +37,7 @@ def decide_for(
     """
     require(by, May.DECIDE, rollout=rollout_key)
     rollout = rollouts.find(rollout_key)
-    context = domain.from_asked(asked)
+    context = from_asked(asked)
     rollouts.hold_switch_still(rollout.pk)
     snapshot = snapshots.active(rollout.pk)
     lasting = _lasting(rollout, context)
@@ -44,7 +46,7 @@ def decide_for(
         is_final = Run.objects.filter(
             rollout=rollout, run_id=context.run_id, status__in=FINAL
         ).exists()
-        context = domain.from_asked(asked, is_final=is_final)
+        context = from_asked(asked, is_final=is_final)
         try:
             with transaction.atomic():
                 decision = _new(rollout, snapshot, context, by=by)
@@ -79,7 +81,7 @@ def _again(
         return lasting
     if lasting.reason == Reason.KILL_SWITCH and lasting.snapshot_id == snapshot.pk:
         return lasting
-    now_final = domain.from_asked(lasting.context["asked"], is_final=is_final)
+    now_final = from_asked(lasting.context["asked"], is_final=is_final)
     told = Decision.objects.filter(
         rollout=rollout, run_id=context.run_id, snapshot=snapshot, is_override=True
     )
@@ -198,7 +200,7 @@ def find(decision_id: str) -> Decision:
 def explain(decision: Decision) -> list[dict[str, Any]]:
     """Why it was decided so, step by step."""
     snapshot = snapshots.loaded(decision.snapshot)
-    return domain.explain(snapshot, Context.from_json(decision.context))
+    return explanations.explain(snapshot, Context.from_json(decision.context))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from portal.commands import PortalCommand
-from rollout.domain import decisions as domain
+from rollout.domain.contexts import from_asked
+from rollout.domain.decisions import decide
+from rollout.domain.explanations import explain
 from rollout.models import Decision
 from rollout.services import decisions, rollouts, snapshots
 
@@ -56,11 +58,11 @@ class Command(PortalCommand):
             self.refuse(f"--context is not JSON: {error}")
         if not isinstance(asked, dict):
             self.refuse("--context is a JSON object.")
-        context = domain.from_asked({"run_id": "explain", **asked})
+        context = from_asked({"run_id": "explain", **asked})
         row = snapshots.active(rollouts.find(rollout).pk)
         snapshot = snapshots.loaded(row)
-        answer = domain.decide(snapshot, context)
-        steps = domain.explain(snapshot, context)
+        answer = decide(snapshot, context)
+        steps = explain(snapshot, context)
         self._tell(answer.workflow, answer.reason, steps, answer.flags)
 
     def _tell(

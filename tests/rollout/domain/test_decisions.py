@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from portal.errors import Invalid
 from rollout.domain import baseline
-from rollout.domain.decisions import Context, Reason, decide, explain, from_asked
+from rollout.domain.contexts import Context, from_asked
+from rollout.domain.decisions import Reason, decide
+from rollout.domain.explanations import explain
 from rollout.domain.flags import ENABLED, NO_WEB, WAVE1_AGENTS
 from rollout.domain.snapshots import Snapshot, compile_snapshot, fingerprint, load
 from rollout.domain.stages import StageState

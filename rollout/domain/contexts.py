@@ -1,0 +1,107 @@
+"""What a caller knows about a run, and whether it can be taken."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from portal.domain.canonical import digest_of
+from portal.errors import Invalid
+
+LONGEST_ATTRIBUTE = 500
+LONGEST_RUN_ID = 200
+MOST_ATTRIBUTES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a caller knows about a run.
+
+    `is_final` is not the caller's: the portal adds it when it knows that the run has
+    ended. `extra` are further attributes that rules can look at.
+    """
+
+    run_id: str
+    targeting_key: str = ""
+    team: str | None = None
+    mode: str | None = None
+    query_class: str | None = None
+    sensitivity: str | None = None
+    environment: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    is_final: bool = False
+
+    @property
+    def unit(self) -> str:
+        """What sticks to its bucket: `targetingKey`, by default the run."""
+        return self.targeting_key or self.run_id
+
+    @property
+    def is_no_web(self) -> bool:
+        """Whether the run may not touch the web, whatever the stage allows."""
+        return self.sensitivity == "no_web"
+
+    def asked(self) -> dict[str, Any]:
+        """What the caller said, in one form."""
+        said = {
+            "run_id": self.run_id,
+            "targetingKey": self.unit,
+            "team": self.team,
+            "mode": self.mode,
+            "query_class": self.query_class,
+            "sensitivity": self.sensitivity,
+            "environment": self.environment,
+        }
+        return {**self.extra, **{k: v for k, v in said.items() if v is not None}}
+
+    @property
+    def inputs_digest(self) -> str:
+        """The digest of what the caller said."""
+        return digest_of(self.asked())
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that a decision is made from, to be stored beside it."""
+        return {"asked": self.asked(), "is_final": self.is_final}
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> "Context":
+        """The context of a recorded decision."""
+        return from_asked(raw["asked"], is_final=raw["is_final"])
+
+
+_NAMED = ("team", "mode", "query_class", "sensitivity", "environment")
+_KNOWN = frozenset({"run_id", "targetingKey", *_NAMED})
+
+
+def from_asked(
+    asked: Mapping[str, Any], *, is_final: bool = False, needs_run: bool = True
+) -> Context:
+    """A context from what a caller sent; `Invalid` points at what cannot be taken.
+
+    Flags can be evaluated without naming a run (`needs_run=False`); what then takes a
+    bucket raises `Invalid` (TARGETING_KEY_MISSING).
+    """
+    errors = []
+    if len(asked) > MOST_ATTRIBUTES:
+        errors.append(
+            {"pointer": "", "detail": f"at most {MOST_ATTRIBUTES} attributes"}
+        )
+    for name, value in asked.items():
+        if isinstance(value, str):
+            limit = LONGEST_RUN_ID if name == "run_id" else LONGEST_ATTRIBUTE
+            if len(value) > limit:
+                errors.append(
+                    {"pointer": f"/{name}", "detail": f"is at most {limit} long"}
+                )
+        elif value is not None and name in _KNOWN:
+            errors.append({"pointer": f"/{name}", "detail": "is a text"})
+    if needs_run and not asked.get("run_id"):
+        errors.append({"pointer": "/run_id", "detail": "is needed"})
+    if errors:
+        raise Invalid("This context cannot be taken.", errors=errors)
+    return Context(
+        run_id=asked.get("run_id") or "",
+        targeting_key=asked.get("targetingKey") or asked.get("run_id") or "",
+        extra={k: v for k, v in asked.items() if k not in _KNOWN},
+        is_final=is_final,
+        **{name: asked.get(name) or None for name in _NAMED},
+    )
