@@ -1,13 +1,13 @@
 """The acts of this app that take two people."""
 
 from portal.services.approvals import register
-from rollout.services import flags, stages, switch
+from rollout.services import changes, stages, switch
 
 for approvable in (
     switch.release,
     stages.start,
     stages.resume,
-    stages.widen,
-    flags.change,
+    changes.approve,
+    changes.approve_low_risk,
 ):
     register(approvable)

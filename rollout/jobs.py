@@ -4,11 +4,13 @@ from portal.domain.jobs import Queue
 from portal.services import actors
 from portal.services.jobs import define
 from portal.services.schedule import every
-from rollout.services import fallback, watchdog
+from rollout.services import changes, fallback, watchdog
 from rollout.services.runs import CONFIRM_JOB, FALL_BACK_JOB
 
 define(FALL_BACK_JOB, queue=Queue.SAFETY)
 define(CONFIRM_JOB, queue=Queue.SAFETY)
+define(changes.APPLY_JOB, queue=Queue.ROLLOUT)
+define(changes.EXPIRE_JOB, queue=Queue.ROLLOUT)
 define(watchdog.TIME_OUT_JOB, queue=Queue.SAFETY)
 every(watchdog.EVERY, watchdog.NAME, watchdog.sweep)
 
@@ -35,3 +37,15 @@ def time_out(run_id: int) -> None:
     watchdog.time_out(
         run_id, by=actors.system(), reason="No progress in time; the run has hung."
     )
+
+
+def apply_scheduled_change(change_id: int) -> None:
+    """Safe to run twice: a change is applied once, and only while it is scheduled."""
+    changes.apply_scheduled(
+        change_id, by=actors.system(), reason="Its scheduled time has come."
+    )
+
+
+def expire_change(change_id: int) -> None:
+    """Safe to run twice: what has ended, or was given more time, stays as it is."""
+    changes.expire(change_id, by=actors.system(), reason="Its time is over.")

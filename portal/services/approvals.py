@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -31,8 +32,8 @@ class Approvable:
     """An act that one person asks for and another confirms.
 
     `subject` locks and returns the row that it is done to; `base` says what the
-    request rests on (if that changes, the request is stale); `apply` does it, within
-    the transaction of the confirmation.
+    request rests on (if that changes, the request is stale); `apply` does it, and
+    `reject` what follows a no, within the transaction of the confirmation or the no.
     """
 
     act: str
@@ -44,6 +45,8 @@ class Approvable:
     apply: Callable[..., None]
     check: Callable[[Any, dict[str, object]], None] = lambda subject, payload: None
     rollout_of: Callable[[Any], str | None] = lambda subject: None
+    valid_for: timedelta = VALID_FOR
+    reject: Callable[..., None] = lambda subject, *, by, reason: None
 
 
 APPROVABLES: dict[str, Approvable] = {}
@@ -89,7 +92,7 @@ def request(
         requester=by,
         requester_person=by.person_behind,
         requested_at=now,
-        expires_at=now + VALID_FOR,
+        expires_at=now + approvable.valid_for,
     )
     approval.save_as(by, reason=reason)
     record(
@@ -149,6 +152,7 @@ def reject(approval_id: int, *, by: Actor, reason: str) -> Approval:
     require(by, approvable.confirm, rollout=approvable.rollout_of(subject))
     state = after(ApprovalState(approval.state), Act.REJECT)
     _decide(approval, state, by=by, reason=reason)
+    approvable.reject(subject, by=by, reason=reason)
     record(Verb.APPROVAL_REJECTED, approval, by=by, reason=reason, act=approval.act)
     return approval
 

@@ -10,7 +10,8 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from portal.admin.acts import Act, ReasonForm
 from portal.admin.governed import GovernedAdmin
 from portal.domain.roles import May
-from portal.models import Actor, Approval
+from portal.models import Actor
+from rollout.domain.changes import ChangeState
 from rollout.domain.flags import ENABLED, for_display
 from rollout.models import Flag, Rule
 from rollout.services import flags, snapshots
@@ -33,12 +34,12 @@ class DefaultForm(ReasonForm):
 
 
 def _change(flag: Flag, actor: Actor, said: dict[str, Any]) -> str:
-    done = flags.change_default(
+    change = flags.change_default(
         flag.pk, said["default"], by=actor, reason=said["reason"]
     )
-    if isinstance(done, Approval):
-        return "Asked for the change; another person confirms it under Approvals."
-    return f"{flag.key} is {for_display(done.default)} by default now."
+    if change.state != ChangeState.APPLIED:
+        return "Proposed; another person approves it under Approvals."
+    return f"{flag.key} is {for_display(said['default'])} by default now."
 
 
 def _effects(flag: Flag) -> list[str]:

@@ -11,8 +11,9 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldBooleanSwitchWid
 from portal.admin.acts import Act, ReasonForm
 from portal.admin.governed import GovernedAdmin
 from portal.domain.roles import May
-from portal.models import Actor, Approval
+from portal.models import Actor
 from rollout.domain import stages as domain
+from rollout.domain.changes import ChangeState
 from rollout.domain.stages import StageState
 from rollout.models import OPEN_STATES, Attempt, Stage
 from rollout.services import stages
@@ -62,12 +63,12 @@ def _hold(stage: Stage, actor: Actor, said: dict[str, Any]) -> str:
 
 
 def _cover(stage: Stage, actor: Actor, said: dict[str, Any]) -> str:
-    done = stages.set_coverage(
+    change = stages.set_coverage(
         stage.pk, said["coverage"], by=actor, reason=said["reason"]
     )
-    if isinstance(done, Approval):
-        return "Asked to widen; another person confirms it under Approvals."
-    return f"Coverage is {done.coverage} % now."
+    if change.state != ChangeState.APPLIED:
+        return "Proposed; another person approves it under Approvals."
+    return f"Coverage is {said['coverage']} % now."
 
 
 def _plan_in_words(stage: Stage) -> list[str]:

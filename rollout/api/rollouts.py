@@ -1,7 +1,12 @@
 """Rollouts, flags, stages and the switch."""
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    extend_schema,
+    extend_schema_field,
+)
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,8 +16,10 @@ from portal.api.idempotency import idempotent
 from portal.api.views import Asked, Because, PortalView
 from portal.domain.roles import May
 from portal.errors import Invalid, NotAllowed
-from portal.models import Actor, ActorKind, Approval
+from portal.models import Actor, ActorKind
 from portal.services.access import require
+from rollout.domain.changes import ChangeState
+from rollout.domain.flags import without_credentials
 from rollout.models import Flag, Rollout, Stage, Switch
 from rollout.services import flags, rollouts, snapshots, stages, switch
 
@@ -94,6 +101,7 @@ class RolloutsView(PortalView):
 class FlagShape(serializers.ModelSerializer):
     """A flag with its clamp and its rules."""
 
+    default = serializers.SerializerMethodField()
     rules = serializers.SerializerMethodField()
 
     class Meta:
@@ -102,13 +110,20 @@ class FlagShape(serializers.ModelSerializer):
             "key",
             "type",
             "description",
+            "owner",
+            "expires_on",
             "default",
             "minimum",
             "maximum",
             "options",
             "is_nullable",
+            "prerequisites",
             "rules",
         ]
+
+    @extend_schema_field(serializers.JSONField(allow_null=True))
+    def get_default(self, flag: Flag) -> object:
+        return without_credentials(flag.default)
 
     def get_rules(self, flag: Flag) -> list[dict]:
         return [
@@ -117,7 +132,8 @@ class FlagShape(serializers.ModelSerializer):
                 "description": rule.description,
                 "conditions": rule.conditions,
                 "percentage": rule.percentage,
-                "value": rule.value,
+                "value": without_credentials(rule.value),
+                "variants": without_credentials(rule.variants),
             }
             for rule in flag.rules.all()
             if rule.is_live
@@ -134,7 +150,7 @@ class FlagsView(RolloutView):
     )
     def get(self, request: Request) -> Response:
         rollout = rollouts.find(self.key)
-        known = rollout.flags.prefetch_related("rules")
+        known = rollout.flags.filter(is_live=True).prefetch_related("rules")
         current = etag(snapshots.active(rollout.pk).digest)
         return conditional(request, Response(FlagShape(known, many=True).data), current)
 
@@ -147,7 +163,7 @@ class NewDefault(Because):
 
 class FlagView(RolloutView):
     """One flag. A change that exposes less is made at once; any other waits for a
-    second person, and the answer is 202 with the request."""
+    second person: then the answer is 202, and `Location` names the change."""
 
     may = {"GET": May.READ, "PATCH": May.PROPOSE_CHANGE}
 
@@ -163,7 +179,7 @@ class FlagView(RolloutView):
             OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, required=True),
         ],
         request=NewDefault,
-        responses={200: FlagShape, 202: Asked},
+        responses={200: FlagShape, 202: FlagShape},
         examples=[
             OpenApiExample(
                 "Fewer agents",
@@ -176,12 +192,14 @@ class FlagView(RolloutView):
         flag = flags.find(self.key, key)
         check_if_match(request, _version(flag))
         said = self.said(NewDefault)
-        done = flags.change_default(
+        change = flags.change_default(
             flag.pk, said["default"], by=self.actor, reason=said["reason"]
         )
-        if isinstance(done, Approval):
-            return Response(Asked(done).data, status=202)
-        return conditional(request, Response(FlagShape(done).data), _version(done))
+        flag = flags.find(self.key, key)
+        status = 200 if change.state == ChangeState.APPLIED else 202
+        response = Response(FlagShape(flag).data, status=status)
+        response["Location"] = f"/api/v1/changes/{change.pk}"
+        return conditional(request, response, _version(flag))
 
 
 def _version(flag: Flag) -> str:

@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from rollout.api import artifacts, decisions, directives, rollouts, runs
+from rollout.api import (
+    artifacts,
+    changes,
+    configuration,
+    decisions,
+    directives,
+    rollouts,
+    runs,
+)
 
 urlpatterns = [
     path("rollouts", rollouts.RolloutsView.as_view()),
@@ -14,6 +22,19 @@ urlpatterns = [
     path("switch", rollouts.SwitchView.as_view()),
     path("switch/engage", rollouts.SwitchEngageView.as_view()),
     path("switch/request-release", rollouts.SwitchReleaseView.as_view()),
+    path("changes", changes.ChangesView.as_view()),
+    path("changes/<str:change_id>", changes.ChangeView.as_view()),
+    path("changes/<str:change_id>/comments", changes.CommentsView.as_view()),
+    path("changes/<str:change_id>/preview", changes.PreviewView.as_view()),
+    path("changes/<str:change_id>/apply", changes.ApplyView.as_view()),
+    path("changes/<str:change_id>/cancel", changes.CancelView.as_view()),
+    path("changes/<str:change_id>/rebase", changes.RebaseView.as_view()),
+    path("changes/<str:change_id>/reject", changes.RejectView.as_view()),
+    path("changes/<str:change_id>/schedule", changes.ScheduleView.as_view()),
+    path("configuration", configuration.ConfigurationView.as_view()),
+    path("configuration/schema", configuration.ConfigurationSchemaView.as_view()),
+    path("snapshots", configuration.SnapshotsView.as_view()),
+    path("snapshots/compare", configuration.CompareView.as_view()),
     path("decisions", decisions.DecisionsView.as_view()),
     path("decisions/<str:decision_id>", decisions.DecisionView.as_view()),
     path("decisions/<str:decision_id>/explain", decisions.ExplainView.as_view()),

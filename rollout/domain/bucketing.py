@@ -22,3 +22,9 @@ def bucket(salt: str, unit: str, *, seed: int = COVERAGE_SEED) -> int:
 def share_of(percentage: Decimal | float | int) -> int:
     """How many buckets a percentage takes: `bucket < share` is in."""
     return int(Decimal(str(percentage)) * (BUCKETS // 100))
+
+
+def percentage_of(share: int) -> int | float:
+    """The percentage that takes so many buckets, as short as it can be written."""
+    percentage = share * 100 / BUCKETS
+    return int(percentage) if percentage.is_integer() else percentage

@@ -70,7 +70,7 @@ class FlagSpec:
         A value outside the clamp is refused here, when it is written; `clamp` is the
         second line of defence, when it is evaluated.
         """
-        if (trouble := self._trouble(value)) is not None:
+        if (trouble := self.trouble(value)) is not None:
             raise Invalid(
                 f"{self.key} cannot be {value!r}: {trouble}.",
                 code="FLAG_VALUE_INVALID",
@@ -79,7 +79,8 @@ class FlagSpec:
         checked: Value = value
         return checked
 
-    def _trouble(self, value: object) -> str | None:
+    def trouble(self, value: object) -> str | None:
+        """Why this flag cannot have `value`; None if it can."""
         if value is None:
             return None if self.is_nullable else "it has to have a value"
         if self.type == FlagType.BOOL:
@@ -110,7 +111,7 @@ class FlagSpec:
                 return self.minimum
             if self.maximum is not None and value > self.maximum:
                 return self.maximum
-        return value if self._trouble(value) is None else self.default
+        return value if self.trouble(value) is None else self.default
 
 
 def stricter(key: str, value: Value, forced: bool | int) -> Value:
@@ -127,18 +128,6 @@ def stricter(key: str, value: Value, forced: bool | int) -> Value:
     return forced
 
 
-def is_towards_safety(key: str, old: Value, new: Value) -> bool:
-    """Whether a change of a default surely exposes less than before.
-
-    Only switches and numbers are ordered; a change of a text takes two people.
-    """
-    if isinstance(new, bool) and isinstance(old, bool):
-        return new != old and stricter(key, old, new) == new
-    if isinstance(new, int) and isinstance(old, int):
-        return new < old
-    return False
-
-
 def for_display(value: Value) -> str:
     """A value for people: addresses without their credentials."""
     if value is None:
@@ -152,3 +141,12 @@ def for_display(value: Value) -> str:
         query = "…" if parts.query else ""
         return urlunsplit((parts.scheme, host, parts.path, query, ""))
     return text
+
+
+def without_credentials(value: Any) -> Any:
+    """A JSON value in which every address is shown without its credentials."""
+    if isinstance(value, dict):
+        return {key: without_credentials(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [without_credentials(each) for each in value]
+    return for_display(value) if isinstance(value, str) else value

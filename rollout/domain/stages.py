@@ -76,6 +76,21 @@ def after(state: StageState, act: Act) -> StageState:
         ) from None
 
 
+# The coverage of an open stage widens only while nothing holds it.
+_NEVER_WIDENED = frozenset({StageState.HOLDING, StageState.PROMOTED})
+
+
+def check_widening(state: str) -> None:
+    """Refuse to widen a stage that is held, or that has been left behind."""
+    if state in _NEVER_WIDENED:
+        raise WrongMoment(
+            f"A stage that is {state} is not widened.",
+            code="STAGE_NOT_WIDENED",
+            state=str(state),
+            possible=["resume"] if state == StageState.HOLDING else [],
+        )
+
+
 class OnHardGateFailure(StrEnum):
     """What a confirmed failure of a hard gate means for the stage."""
 

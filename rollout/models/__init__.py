@@ -1,10 +1,11 @@
 """The tables of a rollout."""
 
 from rollout.models.artifacts import Artifact, Origin
+from rollout.models.changes import Change, ChangeComment
 from rollout.models.decisions import Decision
 from rollout.models.directives import Directive
 from rollout.models.fallback import FallbackOffer
-from rollout.models.flags import Flag, Rule
+from rollout.models.flags import Flag, Rule, Segment
 from rollout.models.rollouts import Rollout, RolloutKind
 from rollout.models.runs import (
     Advance,
@@ -24,6 +25,8 @@ __all__ = [
     "Advance",
     "Artifact",
     "Attempt",
+    "Change",
+    "ChangeComment",
     "Decision",
     "Directive",
     "DocumentKind",
@@ -37,6 +40,7 @@ __all__ = [
     "RunDocument",
     "RunEvent",
     "RunTimeout",
+    "Segment",
     "Snapshot",
     "Stage",
     "Standing",

@@ -23,7 +23,19 @@ class Flag(Tracked):
         default=list, blank=True, help_text="The values that an enum flag can have."
     )
     is_nullable = models.BooleanField(default=False)
+    prerequisites = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Other flags, and the values with which this one's rules count.",
+    )
+    owner = models.CharField(
+        max_length=100, blank=True, help_text="Who answers for this flag."
+    )
+    expires_on = models.DateField(
+        null=True, blank=True, help_text="When it should have been taken out."
+    )
     position = models.PositiveSmallIntegerField(default=0)
+    is_live = models.BooleanField(default=True)
 
     class Meta:
         ordering = ["rollout", "position", "key"]
@@ -59,6 +71,9 @@ class Rule(Tracked):
         help_text="Sticky share of the units that match; empty means all of them.",
     )
     value = models.JSONField(null=True, blank=True)
+    variants = models.JSONField(
+        default=list, blank=True, help_text="Weighted values, instead of one."
+    )
     is_live = models.BooleanField(default=True)
 
     class Meta:
@@ -78,3 +93,24 @@ class Rule(Tracked):
 
     def __str__(self) -> str:
         return f"{self.flag} rule {self.position}"
+
+
+class Segment(Tracked):
+    """Conditions with a name, for rules to share."""
+
+    rollout = models.ForeignKey(Rollout, models.PROTECT, related_name="segments")
+    key = models.CharField(max_length=100)
+    description = models.TextField(blank=True)
+    conditions = models.JSONField()
+    is_live = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["rollout", "key"]
+        constraints = [
+            models.UniqueConstraint(
+                name="segment_key_is_unique_in_its_rollout", fields=["rollout", "key"]
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.key

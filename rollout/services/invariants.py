@@ -15,10 +15,12 @@ from portal.domain.canonical import digest
 from portal.domain.verbs import Verb as PortalVerb
 from portal.models import Approval, LedgerEntry, Tracked
 from portal.services import ledger
+from rollout.domain.changes import ChangeState
+from rollout.domain.exposure import Risk
 from rollout.domain.runs import FINAL, RunKind
 from rollout.domain.stages import MOVES
 from rollout.domain.verbs import Verb
-from rollout.models import RunDocument
+from rollout.models import Change, RunDocument
 from rollout.services import artifacts, decisions
 
 MOST_SHOWN = 20
@@ -215,13 +217,18 @@ def two_people_stand_behind() -> Findings:
     for verb, act in (
         (Verb.SWITCH_RELEASED, "rollout.switch.release"),
         (Verb.STAGE_STARTED, "rollout.stage.start"),
-        (Verb.COVERAGE_WIDENED, "rollout.stage.widen"),
         (Verb.STAGE_RESUMED, "rollout.stage.resume"),
     ):
         done = LedgerEntry.objects.filter(verb=verb).count()
         confirmed = Approval.objects.filter(act=act, state="confirmed").count()
         if done != confirmed:
             yield f"{verb} {done} times, but confirmed {confirmed} times"
+    applied = Change.objects.filter(state=ChangeState.APPLIED)
+    for change in applied.exclude(risk=Risk.SAFER).filter(approver_person=None):
+        yield f"{change} was applied without approval"
+    told = LedgerEntry.objects.filter(verb=Verb.CHANGE_APPLIED).count()
+    if told != applied.count():
+        yield f"{Verb.CHANGE_APPLIED} {told} times, but {applied.count()} are"
 
 
 def stages_move_along_their_table() -> Findings:

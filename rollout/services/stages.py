@@ -12,14 +12,14 @@ from portal.services import approvals
 from portal.services.access import require
 from portal.services.ledger import record
 from rollout.domain import snapshots as compiled
+from rollout.domain.bucketing import percentage_of, share_of
 from rollout.domain.stages import Act, StageState, after
 from rollout.domain.verbs import Verb
-from rollout.models import Attempt, Stage
-from rollout.services import rollouts, snapshots
+from rollout.models import Attempt, Change, Stage
+from rollout.services import changes, proposals, rollouts, snapshots
 
 START = "rollout.stage.start"
 RESUME = "rollout.stage.resume"
-WIDEN = "rollout.stage.widen"
 
 
 def find(rollout_key: str, stage_key: str) -> Stage:
@@ -67,29 +67,21 @@ def hold(
     return stage
 
 
-@transaction.atomic
-def set_coverage(
-    stage_id: int, coverage: object, *, by: Actor, reason: str
-) -> Stage | Approval:
-    """Narrow at once, or ask for a wider coverage, which another person confirms."""
-    stage = _locked(stage_id)
+def set_coverage(stage_id: int, coverage: object, *, by: Actor, reason: str) -> Change:
+    """Propose another coverage: narrowing counts at once, widening takes approval."""
+    stage = Stage.objects.select_related("rollout").filter(pk=stage_id).first()
+    if stage is None:
+        raise NotFound(f"There is no stage {stage_id}.")
     wanted = _percentage(coverage)
-    if wanted > stage.coverage:
-        return approvals.request(
-            WIDEN, stage_id, by=by, reason=reason, payload={"coverage": str(wanted)}
-        )
-    require(by, May.HOLD, rollout=stage.rollout.key)
-    if wanted == stage.coverage:
-        return stage
-    _cover(stage, wanted, by=by, reason=reason)
-    record(Verb.COVERAGE_NARROWED, stage, by=by, reason=reason, coverage=wanted)
-    return stage
-
-
-def _cover(stage: Stage, coverage: Decimal, *, by: Actor, reason: str) -> None:
-    stage.coverage = coverage
-    stage.save_as(by, reason=reason)
-    snapshots.publish(stage.rollout, by=by, reason=reason)
+    path = f"/stages/{stage.key}/coverage"
+    value = percentage_of(share_of(wanted))
+    return changes.propose(
+        stage.rollout.key,
+        proposals.patch([{"op": "replace", "path": path, "value": value}]),
+        by=by,
+        reason=reason,
+        grant=May.HOLD if wanted < stage.coverage else May.PROPOSE_CHANGE,
+    )
 
 
 def _percentage(value: object) -> Decimal:
@@ -176,20 +168,6 @@ def _resume(stage: Stage, payload: dict, *, by: Actor, reason: str) -> None:
     record(Verb.STAGE_RESUMED, stage, by=by, reason=reason, snapshot=snapshot.digest)
 
 
-def _check_widen(stage: Stage, payload: dict) -> None:
-    if stage.state not in (StageState.RUNNING, StageState.PROMOTABLE):
-        raise WrongMoment(
-            f"A stage that is {stage.state} is not widened.", state=stage.state
-        )
-    _percentage(payload["coverage"])
-
-
-def _widen(stage: Stage, payload: dict, *, by: Actor, reason: str) -> None:
-    wanted = _percentage(payload["coverage"])
-    _cover(stage, wanted, by=by, reason=reason)
-    record(Verb.COVERAGE_WIDENED, stage, by=by, reason=reason, coverage=wanted)
-
-
 def _two_person(act: str, title: str, check, apply) -> approvals.Approvable:
     return approvals.Approvable(
         act=act,
@@ -211,4 +189,3 @@ resume = _two_person(
     lambda stage, payload: after(StageState(stage.state), Act.RESUME) and None,
     _resume,
 )
-widen = _two_person(WIDEN, "Widen the coverage", _check_widen, _widen)

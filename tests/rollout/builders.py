@@ -3,11 +3,11 @@
 from itertools import count
 
 from portal.domain.roles import Scope
-from portal.models import Actor, Authentication
+from portal.models import Actor, Approval, Authentication
 from portal.services import actors, approvals, tokens
 from rollout.domain import baseline
 from rollout.models import Rollout, Stage
-from rollout.services import rollouts, stages
+from rollout.services import changes, rollouts, stages
 from tests.builders import a_person, an_actor
 
 KEY = baseline.ROLLOUT
@@ -37,6 +37,23 @@ def confirmed(approval) -> None:
     """Have another person confirm a request."""
     architect = an_actor("architect", authenticated_by=Authentication.PASSWORD)
     approvals.confirm(approval.pk, by=architect, reason="fine")
+
+
+def approved(change) -> None:
+    """Have another person approve a change."""
+    confirmed(
+        Approval.objects.get(
+            subject_type="rollout.change", subject_id=change.pk, state="pending"
+        )
+    )
+    change.refresh_from_db()
+
+
+def approved_and_applied(change) -> None:
+    """Have another person approve a change, and somebody apply it."""
+    approved(change)
+    changes.apply(change.pk, by=an_actor("operator"), reason="now")
+    change.refresh_from_db()
 
 
 def a_running_stage() -> Stage:

@@ -354,7 +354,9 @@ def test_an_edit_says_which_version_it_edits(call):
     assert code_of(blind) == (428, "PRECONDITION_REQUIRED")
     assert (done.status_code, done.json()["default"]) == (200, 3)
     assert code_of(stale) == (412, "PRECONDITION_FAILED")
-    assert (wider.status_code, wider.json()["act"]) == (202, "rollout.flag.change")
+    assert (wider.status_code, wider.json()["default"]) == (202, 3)
+    change = call.get(wider["location"].removeprefix("/api/v1/")).json()
+    assert (change["state"], change["risk"]) == ("open", "high")
     assert call.get(path, **{"if-none-match": done["etag"]}).status_code == 304
 
 

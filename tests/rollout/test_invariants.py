@@ -18,7 +18,14 @@ from rollout.services import (
 )
 from rollout.services.invariants import INVARIANTS
 from tests.builders import an_actor
-from tests.rollout.builders import ASKED, KEY, a_running_stage, a_service, confirmed
+from tests.rollout.builders import (
+    ASKED,
+    KEY,
+    a_running_stage,
+    a_service,
+    approved_and_applied,
+    confirmed,
+)
 from tests.rollout.documents import a_manifest, an_event, lines, some_gates, spent
 from tests.rollout.test_runs import send
 
@@ -41,7 +48,7 @@ def history(carry_out_jobs):
     carry_out_jobs()
     runs.advance(KEY, "good", here="wave1", onward="pivot", by=service, reason="asked")
     stages.set_coverage(stage.pk, "40", by=operator, reason="t")
-    confirmed(stages.set_coverage(stage.pk, "60", by=operator, reason="t"))
+    approved_and_applied(stages.set_coverage(stage.pk, "60", by=operator, reason="t"))
     directives.issue(KEY, "good", "pause", by=operator, reason="t")
     switch.engage(KEY, by=operator, reason="t")
     confirmed(switch.request_release(KEY, by=an_actor("engineer"), reason="t"))

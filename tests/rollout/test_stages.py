@@ -2,12 +2,11 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from portal.errors import Invalid, NotAllowed, WrongMoment
-from portal.models import Approval
 from portal.services import approvals
 from rollout.domain.decisions import Reason
 from rollout.domain.stages import StageState
 from rollout.models import Attempt, Snapshot, Stage
-from rollout.services import flags, stages
+from rollout.services import stages
 from rollout.services.decisions import decide_for
 from tests.builders import an_actor
 from tests.rollout.builders import (
@@ -16,6 +15,7 @@ from tests.rollout.builders import (
     a_rollout,
     a_running_stage,
     a_service,
+    approved_and_applied,
     confirmed,
     two_people,
 )
@@ -119,11 +119,10 @@ def test_narrowing_is_done_at_once_and_widening_waits_for_a_second_person():
     narrowed = stages.set_coverage(stage.pk, 10, by=engineer, reason="careful")
     asked = stages.set_coverage(stage.pk, 50, by=engineer, reason="bolder")
 
-    assert narrowed.coverage == 10
-    assert isinstance(asked, Approval)
+    assert (narrowed.state, asked.state) == ("applied", "open")
     stage.refresh_from_db()
     assert stage.coverage == 10
-    confirmed(asked)
+    approved_and_applied(asked)
     stage.refresh_from_db()
     assert stage.coverage == 50
 
@@ -134,53 +133,3 @@ def test_a_coverage_that_is_none_is_refused(coverage):
 
     with pytest.raises(Invalid):
         stages.set_coverage(stage.pk, coverage, by=an_actor("engineer"), reason="x")
-
-
-def test_a_flag_that_exposes_less_changes_at_once():
-    a_rollout()
-    flag = flags.find(KEY, "PAI_DR_MAX_WAVE1_AGENTS")
-
-    changed = flags.change_default(flag.pk, 3, by=an_actor("engineer"), reason="quota")
-
-    assert changed.default == 3
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("PAI_DR_CLI_MAX_WAVE1_AGENTS", 9),
-        ("PAI_DR_CLI_MODE_DEFAULT", "deep"),
-        ("PAI_DR_CLI_RUNS_ROOT", "/elsewhere"),
-        ("PAI_DR_CLI_CITATIONS_APIFY_ENDPOINT", "https://example.org"),
-    ],
-)
-def test_any_other_change_waits_for_a_second_person(key, value):
-    a_rollout()
-    flag = flags.find(KEY, key)
-    before = flag.default
-
-    asked = flags.change_default(flag.pk, value, by=an_actor("engineer"), reason="try")
-
-    flag.refresh_from_db()
-    assert flag.default == before
-    confirmed(asked)
-    flag.refresh_from_db()
-    assert flag.default == value
-
-
-def test_whether_runs_are_let_in_is_decided_and_not_set():
-    a_rollout()
-    flag = flags.find(KEY, "PAI_DR_OPTION_C_ENABLED")
-
-    with pytest.raises(Invalid) as refusal:
-        flags.change_default(flag.pk, True, by=an_actor("engineer"), reason="on!")
-
-    assert refusal.value.code == "FLAG_IS_THE_DECISION"
-
-
-def test_a_value_outside_the_clamp_is_refused_when_it_is_proposed():
-    a_rollout()
-    flag = flags.find(KEY, "PAI_DR_CLI_MAX_WAVE1_AGENTS")
-
-    with pytest.raises(Invalid):
-        flags.change_default(flag.pk, 51, by=an_actor("engineer"), reason="more")

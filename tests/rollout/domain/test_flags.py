@@ -13,7 +13,6 @@ from rollout.domain.flags import (
     FlagType,
     canonical_key,
     for_display,
-    is_towards_safety,
     stricter,
 )
 from rollout.domain.targeting import condition
@@ -59,25 +58,7 @@ def test_the_baseline_is_valid_and_complete():
     assert len(baseline.FLAGS) == 12
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "is_safer"),
-    [
-        (6, 2, True),
-        (2, 6, False),
-        (6, 6, False),
-        ("standard", "deep", False),
-        ("a", "b", False),
-        (None, "https://example.org", False),
-        ("https://example.org", None, False),
-    ],
-)
-def test_only_what_surely_exposes_less_is_towards_safety(old, new, is_safer):
-    assert is_towards_safety("ANY", old, new) is is_safer
-
-
-def test_keeping_off_the_web_is_towards_safety():
-    assert is_towards_safety(NO_WEB, False, True)
-    assert not is_towards_safety(NO_WEB, True, False)
+def test_the_stricter_value_keeps_off_the_web_and_counts_less():
     assert stricter(NO_WEB, False, True) is True
     assert stricter("OTHER", True, False) is False
 
