@@ -10,7 +10,7 @@ from portal.commands import PortalCommand
 from portal.domain import approvals, jobs
 from portal.domain import verbs as portal_verbs
 from portal.domain.roles import GRANTS, SCOPE_GRANTS, May
-from rollout.domain import baseline, directives, runs, stages, switch
+from rollout.domain import baseline, changes, directives, runs, stages, switch
 from rollout.domain import verbs as rollout_verbs
 from rollout.domain.flags import for_display
 
@@ -41,6 +41,7 @@ def states() -> str:
     machines = {
         "Switch": switch.MOVES,
         "Stage of a rollout": stages.MOVES,
+        "Change": changes.MOVES,
         "Run": runs.MOVES,
         "Directive": directives.MOVES,
         "Approval": approvals.MOVES,
