@@ -51,9 +51,7 @@ def failures_that_roll_back(floor: float, *, alpha: float, runs: int) -> int | N
         (
             failures
             for failures in range(runs + 1)
-            if _rejects(
-                Claim.ROLL_BACK, floor, runs - failures, failures, alpha, PRIOR
-            )
+            if _rejects(Claim.ROLL_BACK, floor, runs - failures, failures, alpha, PRIOR)
         ),
         None,
     )

@@ -9,6 +9,8 @@ the plan has set a part of alpha aside for looking at any time.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from itertools import pairwise
 from math import e, log, sqrt
 from statistics import NormalDist
 
@@ -54,7 +56,7 @@ class LookPlan:
         """Refuse looks that are out of order and shares that are none."""
         rising = [0, *self.looks]
         if len(rising) == 1 or any(
-            later <= sooner for sooner, later in zip(rising, rising[1:], strict=False)
+            later <= sooner for sooner, later in pairwise(rising)
         ):
             raise Invalid("Looks are rising numbers of runs.", code="PLAN_INVALID")
         if not 0 <= self.anytime_share < 1:
@@ -72,17 +74,22 @@ class LookPlan:
         any lower rate, also one that changes, promotion is less likely.
         """
         self.check()
-        spent_by = _SPENT[Spending(self.spending)]
-        waiting, spent = [1.0], 0.0
-        allowed = [NONE]
-        for n in range(1, self.looks[-1] + 1):
-            waiting = one_more_run(waiting, bar)
-            most = NONE
-            if n in self.looks:
-                may_spend = spent_by(n / self.looks[-1], self.planned_alpha(alpha))
-                while most < n and spent + waiting[most + 1] <= may_spend:
-                    most += 1
-                    spent += waiting[most]
-                    waiting[most] = 0.0
-            allowed.append(most)
-        return tuple(allowed)
+        return _failures_allowed(self, bar, alpha)
+
+
+@lru_cache(maxsize=256)
+def _failures_allowed(plan: LookPlan, bar: float, alpha: float) -> tuple[int, ...]:
+    spent_by, last = _SPENT[plan.spending], plan.looks[-1]
+    waiting, spent = [1.0], 0.0
+    allowed = [NONE]
+    for n in range(1, last + 1):
+        waiting = one_more_run(waiting, bar)
+        most = NONE
+        if n in plan.looks:
+            may_spend = spent_by(n / last, plan.planned_alpha(alpha))
+            while most < n and spent + waiting[most + 1] <= may_spend:
+                most += 1
+                spent += waiting[most]
+                waiting[most] = 0.0
+        allowed.append(most)
+    return tuple(allowed)
