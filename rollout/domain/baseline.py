@@ -138,6 +138,7 @@ STAGES: list[tuple[str, str, StagePlan]] = [
             teams=("alpha", "beta", "gamma", "delta"),
             modes=("quick", "standard"),
             environments=("sandbox",),
+            is_optional=True,
             sensitivity="normal",
             forces_no_web=False,
             caps=_MIDDLE,

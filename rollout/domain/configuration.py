@@ -14,6 +14,8 @@ from portal.errors import Invalid
 from rollout.domain import schemas
 from rollout.domain.bucketing import percentage_of, share_of
 from rollout.domain.configuration_schema import SHAPE
+from rollout.domain.criteria import Criteria
+from rollout.domain.feasibility import require_feasible
 from rollout.domain.flags import ENABLED, NO_WEB, FlagSpec, FlagType
 from rollout.domain.stages import StagePlan
 from rollout.domain.targeting import Segments, condition
@@ -245,10 +247,12 @@ def _stage_troubles(
     try:
         plan = StagePlan.from_json(raw["plan"])
     except Invalid as refusal:
-        found = refusal.facts["errors"]
-        for each in found if isinstance(found, list) else []:
-            yield f"{pointer}/plan{each['pointer']}", each["detail"]
+        yield from _places(refusal, f"{pointer}/plan")
         return
+    try:
+        require_feasible(Criteria.of(plan))
+    except Invalid as refusal:
+        yield from _places(refusal, f"{pointer}/plan")
     for key, cap in plan.caps.items():
         place = f"{pointer}/plan/caps/{key}"
         if key not in known:
@@ -258,6 +262,12 @@ def _stage_troubles(
                 place,
                 f"the stage's cap is no value that the flag can have: {trouble}",
             )
+
+
+def _places(refusal: Invalid, pointer: str) -> Troubles:
+    found = refusal.facts.get("errors")
+    for each in found if isinstance(found, list) else []:
+        yield f"{pointer}{each['pointer']}", each["detail"]
 
 
 def _is_step(percentage: float) -> bool:

@@ -98,7 +98,18 @@ _PLAN = _exactly(
         "max_open_s": _COUNT,
         "confirm_after_s": _COUNT,
         "coverage_steps": _list(_PERCENTAGE, 50),
-    }
+        "is_optional": {"type": "boolean"},
+        "promotes_by_itself": {"type": "boolean"},
+        "rollback_to": {"type": "string"},
+        "restarts": {"type": "string"},
+        "max_unknown": {"type": "number"},
+        "latency_budget_s": {"anyOf": [{"type": "null"}, _COUNT]},
+        "looks": _list(_COUNT, 50),
+    },
+    optional=(
+        *("is_optional", "promotes_by_itself", "rollback_to", "restarts"),
+        *("max_unknown", "latency_budget_s", "looks"),
+    ),
 )
 _STAGE = _exactly({"coverage": _PERCENTAGE, "plan": _PLAN})
 SCHEMA = {

@@ -70,6 +70,10 @@ class Criteria:
             alpha_rollback=plan.alpha_rollback,
             max_runs=plan.max_runs,
             max_open_s=plan.max_open_s,
+            max_unknown=plan.max_unknown,
+            restarts=Restarts(plan.restarts),
+            latency_budget_s=plan.latency_budget_s,
+            looks=LookPlan(plan.looks) if plan.looks else None,
             rolls_back_on_hard_failure=(
                 plan.on_hard_gate_failure == OnHardGateFailure.ROLL_BACK
             ),

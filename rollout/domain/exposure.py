@@ -11,7 +11,7 @@ from typing import Any
 from rollout.domain.configuration import Configuration
 from rollout.domain.edits import ABSENT, Edit
 from rollout.domain.flags import NO_WEB, Value
-from rollout.domain.stages import ANY, SENSITIVITIES, OnHardGateFailure
+from rollout.domain.stages import ANY, SENSITIVITIES, OnHardGateFailure, RollbackTo
 
 
 class Risk(IntEnum):
@@ -270,6 +270,11 @@ _SAFER_PLAN: dict[str, Compare] = {
     "floor": _is_higher,
     "alpha_promote": _is_lower,
     "alpha_rollback": _is_higher,
+    "promotes_by_itself": lambda before, after: not after,
+    "rollback_to": lambda before, after: after == RollbackTo.OFF,
+    "restarts": lambda before, after: after == "spend",
+    "max_unknown": _is_lower,
+    "latency_budget_s": _is_lower,
 }
 
 

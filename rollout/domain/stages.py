@@ -38,6 +38,7 @@ class Act(StrEnum):
     FIND_WANTING = "find_wanting"
     PROMOTE = "promote"
     ROLL_BACK = "roll_back"
+    REOPEN = "reopen"
     DISABLE = "disable"
 
 
@@ -56,6 +57,7 @@ MOVES: dict[tuple[StageState, Act], StageState] = {
     (_S.RUNNING, _A.ROLL_BACK): _S.ROLLED_BACK,
     (_S.HOLDING, _A.ROLL_BACK): _S.ROLLED_BACK,
     (_S.PROMOTABLE, _A.ROLL_BACK): _S.ROLLED_BACK,
+    (_S.PROMOTED, _A.REOPEN): _S.RUNNING,  # a later stage was rolled back
     (_S.DRAFT, _A.DISABLE): _S.DISABLED,
     (_S.READY, _A.DISABLE): _S.DISABLED,
     (_S.ROLLED_BACK, _A.DISABLE): _S.DISABLED,
@@ -76,21 +78,6 @@ def after(state: StageState, act: Act) -> StageState:
         ) from None
 
 
-# The coverage of an open stage widens only while nothing holds it.
-_NEVER_WIDENED = frozenset({StageState.HOLDING, StageState.PROMOTED})
-
-
-def check_widening(state: str) -> None:
-    """Refuse to widen a stage that is held, or that has been left behind."""
-    if state in _NEVER_WIDENED:
-        raise WrongMoment(
-            f"A stage that is {state} is not widened.",
-            code="STAGE_NOT_WIDENED",
-            state=str(state),
-            possible=["resume"] if state == StageState.HOLDING else [],
-        )
-
-
 class OnHardGateFailure(StrEnum):
     """What a confirmed failure of a hard gate means for the stage."""
 
@@ -98,11 +85,20 @@ class OnHardGateFailure(StrEnum):
     COUNT = "count"
 
 
+class RollbackTo(StrEnum):
+    """Where a rollout goes when this stage is rolled back."""
+
+    PREVIOUS = "previous"  # the last stage that was promoted; off if there is none
+    OFF = "off"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagePlan:
     """Who is admitted, with which caps, and what it takes to move on.
 
-    `*` in a list admits everything. Times are in seconds, rates from 0 to 1.
+    `*` in a list admits everything. Times are in seconds, rates from 0 to 1. With
+    `looks` the evidence is judged after so many runs, and at no other time; `restarts`
+    says whether a further attempt goes on with the evidence or pays for every try.
     """
 
     query_classes: tuple[str, ...] = ()
@@ -124,6 +120,13 @@ class StagePlan:
     max_open_s: int = 7200
     confirm_after_s: int = 60
     coverage_steps: tuple[int, ...] = (100,)
+    is_optional: bool = False
+    promotes_by_itself: bool = False
+    rollback_to: str = RollbackTo.PREVIOUS
+    restarts: str = "continue"
+    max_unknown: float = 0.20
+    latency_budget_s: int | None = None
+    looks: tuple[int, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The plan as it is stored and compiled."""
@@ -164,6 +167,7 @@ class StagePlan:
             "floor": self.floor,
             "alpha_promote": self.alpha_promote,
             "alpha_rollback": self.alpha_rollback,
+            "max_unknown": self.max_unknown,
         }
         is_floor_below = (
             self.floor is None
@@ -185,6 +189,7 @@ class StagePlan:
                     "max_runs": self.max_runs,
                     "max_open_s": self.max_open_s,
                     "confirm_after_s": self.confirm_after_s,
+                    "latency_budget_s": self.latency_budget_s or 1,
                 }.items()
             ),
             (
@@ -219,10 +224,26 @@ class StagePlan:
                 f"is one of {', '.join(OnHardGateFailure)}",
             ),
             (
+                "/rollback_to",
+                self.rollback_to in set(RollbackTo),
+                f"is one of {', '.join(RollbackTo)}",
+            ),
+            (
+                "/restarts",
+                self.restarts in ("continue", "spend"),
+                "is one of continue, spend",
+            ),
+            (
+                "/promotes_by_itself",
+                not (self.promotes_by_itself and self.is_judged_by_person),
+                "a stage that a person judges is promoted by a person",
+            ),
+            (
                 "/coverage_steps",
                 bool(self.coverage_steps)
-                and all(0 < step <= 100 for step in self.coverage_steps),
-                "are percentages above 0",
+                and all(0 < step <= 100 for step in self.coverage_steps)
+                and list(self.coverage_steps) == sorted(set(self.coverage_steps)),
+                "are rising percentages above 0",
             ),
         ]
 
@@ -263,3 +284,27 @@ class StagePlan:
 
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def check_widening(state: str, plan: StagePlan, wanted: float) -> None:
+    """Refuse a wider coverage that nothing speaks for.
+
+    A stage that is held or left behind is not widened; one that is open and has a bar
+    widens step by step, each when its evidence has shown the bar.
+    """
+    if state in (StageState.HOLDING, StageState.PROMOTED):
+        raise WrongMoment(
+            f"A stage that is {state} is not widened.",
+            code="STAGE_NOT_WIDENED",
+            state=str(state),
+            possible=["resume"] if state == StageState.HOLDING else [],
+        )
+    is_first_step = wanted <= plan.coverage_steps[0]
+    if state == StageState.RUNNING and plan.promote_bar and not is_first_step:
+        raise WrongMoment(
+            f"The evidence of this stage has not shown {plan.promote_bar:.0%} yet; "
+            "it widens when it is promotable.",
+            code="STAGE_NOT_PROVEN",
+            state=str(state),
+            possible=["hold"],
+        )

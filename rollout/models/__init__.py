@@ -4,8 +4,11 @@ from rollout.models.artifacts import Artifact, Origin
 from rollout.models.changes import Change, ChangeComment
 from rollout.models.decisions import Decision
 from rollout.models.directives import Directive
+from rollout.models.evaluations import Evaluation, FailureReview
 from rollout.models.fallback import FallbackOffer
 from rollout.models.flags import Flag, Rule, Segment
+from rollout.models.freezes import Freeze, OnCall
+from rollout.models.rollbacks import Reconciliation, Rollback
 from rollout.models.rollouts import Rollout, RolloutKind
 from rollout.models.runs import (
     Advance,
@@ -30,9 +33,15 @@ __all__ = [
     "Decision",
     "Directive",
     "DocumentKind",
+    "Evaluation",
+    "FailureReview",
     "FallbackOffer",
     "Flag",
+    "Freeze",
+    "OnCall",
     "Origin",
+    "Reconciliation",
+    "Rollback",
     "Rollout",
     "RolloutKind",
     "Rule",

@@ -123,6 +123,11 @@ class Run(Tracked):
                 condition=Q(finished_at=None),
             ),
             models.Index(
+                fields=["fingerprint", "attempt", "start_order"],
+                name="run_evidence",
+                condition=Q(attempt__isnull=False),
+            ),
+            models.Index(
                 fields=["times_out_at"],
                 name="run_timer",
                 condition=Q(times_out_at__isnull=False),

@@ -15,7 +15,7 @@ from rollout.domain.compilation import configuration_in
 from rollout.domain.configuration import Configuration
 from rollout.domain.edits import Edit
 from rollout.domain.exposure import Risk, risk_of, worst
-from rollout.domain.stages import check_widening
+from rollout.domain.stages import StagePlan, check_widening
 from rollout.models import Change, Rollout
 from rollout.services import configuration, snapshots
 
@@ -129,10 +129,11 @@ def check_agreed(change: Change) -> None:
 
 def check_widened(change: Change) -> None:
     """Refuse to widen the coverage of a stage that is held or left behind."""
-    widened = [
-        edit.parts[1]
+    widened = {
+        edit.parts[1]: edit.after
         for edit in edits_of(change)
         if edit.path.endswith("/coverage") and edit.after > edit.before
-    ]
+    }
     for stage in change.rollout.stages.filter(key__in=widened):
-        check_widening(stage.state)
+        plan = StagePlan.from_json(stage.plan)
+        check_widening(stage.state, plan, widened[stage.key])

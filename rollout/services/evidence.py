@@ -1,0 +1,192 @@
+"""What a stage's runs say: the facts that are judged, read from the tables."""
+
+import json
+from datetime import timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db.models import Count, Q, QuerySet
+
+from portal import clock
+from rollout.domain import snapshots as compiled
+from rollout.domain.bucketing import BUCKETS
+from rollout.domain.canary import Facts
+from rollout.domain.criteria import Criteria
+from rollout.domain.decisions import Reason
+from rollout.domain.evaluations import Mode
+from rollout.domain.evidence import RunFacts, outcomes_of
+from rollout.domain.gates import Gate, GateStatus
+from rollout.domain.runs import RunKind, RunStatus
+from rollout.domain.sample_ratio import SampleRatio
+from rollout.domain.stages import StagePlan
+from rollout.models import Attempt, Decision, Evaluation, FailureReview, Run
+from rollout.services import snapshots
+
+UNKNOWN = "unknown"
+# Decisions younger than this may still have older ones behind them, uncommitted.
+SETTLING = timedelta(seconds=5)
+MOST_DECISIONS = 50_000  # of one look at the sample ratio; the next one goes on
+
+_FIELDS = (
+    *("run_id", "attempt__number", "start_order", "fingerprint", "status", "gates"),
+    *("created_at", "finished_at", "no_web", "cause", "kind"),
+    "decision__context__asked__query_class",
+)
+
+
+class Gathered(NamedTuple):
+    """The criteria and facts of an attempt, and up to where the ratio was counted."""
+
+    criteria: Criteria
+    facts: Facts
+    ratio_upto: UUID | None
+
+
+def gather(attempt: Attempt, *, missing: list[str]) -> Gathered:
+    """Everything that an attempt is judged by, now.
+
+    Costs the runs of this attempt, and at most `max_runs` of earlier ones with the
+    same fingerprint; never what lies behind.
+    """
+    plan = StagePlan.from_json(attempt.stage.plan)
+    fingerprint, unversioned = fingerprints(attempt)
+    rows = [
+        *_earlier(attempt, fingerprint, plan.max_runs),
+        *attempt.runs.order_by("start_order").values_list(*_FIELDS),
+    ]
+    ratio, upto = _ratio(attempt)
+    facts = Facts(
+        runs=[_run(row, fingerprint, unversioned) for row in rows],
+        now=clock.now(),
+        fingerprint=fingerprint,
+        attempt=attempt.number,
+        ratio=ratio,
+        missing=missing,
+    )
+    return Gathered(Criteria.of(plan), facts, upto)
+
+
+def fingerprints(attempt: Attempt) -> tuple[str, str]:
+    """The fingerprint of what runs now, and that of runs whose version is not known.
+
+    A run that hangs before it reports has no version; it is a run of the configuration
+    all the same, or hanging would hide it.
+    """
+    content = snapshots.loaded(snapshots.active(attempt.stage.rollout_id)).content
+    newest = attempt.runs.exclude(system_version=UNKNOWN).order_by("-start_order")
+    version = newest.values_list("system_version", flat=True).first() or UNKNOWN
+    key = attempt.stage.key
+    return (
+        compiled.fingerprint(content, stage_key=key, system_version=version),
+        compiled.fingerprint(content, stage_key=key, system_version=UNKNOWN),
+    )
+
+
+def unreviewed(attempt: Attempt) -> list[tuple[Run, str]]:
+    """Hard gates of this attempt that failed for good and nobody has looked at."""
+    failed = _failed(attempt)
+    seen = set(
+        FailureReview.objects.filter(run__in=[run.pk for run, _ in failed]).values_list(
+            "run_id", "gate"
+        )
+    )
+    return [(run, gate) for run, gate in failed if (run.pk, gate) not in seen]
+
+
+def _failed(attempt: Attempt) -> list[tuple[Run, str]]:
+    is_fail = Q()
+    for letter in "ABCDEF":
+        is_fail |= Q(**{f"gates__{letter}__status": str(GateStatus.FAIL)})
+    runs = attempt.runs.filter(is_fail, kind=RunKind.LIVE).order_by("start_order")
+    return [
+        (run, letter)
+        for run in runs.only("pk", "run_id", "gates")
+        for letter, gate in sorted(run.gates.items())
+        if gate["status"] == GateStatus.FAIL and gate["confirmed_by"]
+    ]
+
+
+def _earlier(attempt: Attempt, fingerprint: str, most: int) -> QuerySet:
+    return (
+        Run.objects.filter(
+            fingerprint=fingerprint,
+            attempt__stage_id=attempt.stage_id,
+            attempt__number__lt=attempt.number,
+        )
+        .order_by("attempt", "start_order")
+        .values_list(*_FIELDS)[:most]
+    )
+
+
+def _run(row: tuple, fingerprint: str, unversioned: str) -> RunFacts:
+    (run_id, attempt, order, own, status, gates, opened, ended, *rest) = row
+    no_web, cause, kind, query_class = rest
+    status = RunStatus(status)
+    judged = {
+        letter: Gate(
+            GateStatus(raw["status"]),
+            raw["reported"],
+            raw["retries"],
+            tuple(raw["drift"]),
+            raw["confirmed_by"],
+        )
+        for letter, raw in gates.items()
+    }
+    return RunFacts(
+        run_id=run_id,
+        attempt=attempt,
+        start_order=order,
+        fingerprint=fingerprint if own == unversioned else own,
+        query_class=query_class or "",
+        status=status,
+        opened_at=opened,
+        finished_at=ended,
+        gates=outcomes_of(judged, is_final=ended is not None),
+        no_web=no_web,
+        cause=cause,
+        kind=RunKind(kind),
+    )
+
+
+def _ratio(attempt: Attempt) -> tuple[SampleRatio | None, UUID | None]:
+    """The sample ratio, gone on with from the last evaluation of this attempt."""
+    last = attempt.evaluations.filter(mode=Mode.LIVE).order_by("-number").first()
+    known, upto = _known_ratio(last)
+    fresh = Decision.objects.filter(
+        attempt=attempt,
+        is_first_seen=True,
+        reason__in=[Reason.ADMITTED, Reason.OUT_OF_COVERAGE],
+        decided_at__lt=clock.now() - SETTLING,
+    ).order_by("id")
+    if upto is not None:
+        fresh = fresh.filter(id__gt=upto)
+    seen = list(fresh.values_list("id", flat=True)[:MOST_DECISIONS])
+    if not seen:
+        return known, upto
+    ratio = known or SampleRatio()
+    by_snapshot = (
+        fresh.filter(id__lte=seen[-1])
+        .order_by("snapshot__revision")
+        .values_list("snapshot__revision", "snapshot__body")
+        .annotate(inside=Count("pk", filter=Q(reason=Reason.ADMITTED)), all=Count("pk"))
+    )
+    for _, body, inside, everybody in by_snapshot:
+        share = _share(json.loads(body), attempt.stage.key)
+        ratio = ratio.after(
+            share / BUCKETS, inside=inside, outside=everybody - inside
+        )
+    return ratio, seen[-1]
+
+
+def _known_ratio(last: Evaluation | None) -> tuple[SampleRatio | None, UUID | None]:
+    if last is None or last.ratio_upto is None:
+        return None, None
+    facts = json.loads(last.body)["facts"]["ratio"]
+    if facts is None:
+        return None, None
+    numbers = {name: float(facts[name]) for name in ("log_before", "log_e", "log_max")}
+    return SampleRatio(**{**facts, **numbers}), last.ratio_upto
+
+
+def _share(content: dict[str, Any], key: str) -> int:
+    return next(stage["share"] for stage in content["stages"] if stage["key"] == key)
