@@ -15,6 +15,7 @@ from django.conf import settings
 from redis.commands.core import Script
 
 from portal.services import redis
+from portal.services.metrics import LIMITER_AWAY
 
 _TAKE = """
 local clock = redis.call('TIME')
@@ -69,7 +70,10 @@ class Limiter:
 
     def take(self, budget: Budget, caller: object) -> Allowance | None:
         """Take one request out of the caller's bucket; None when nothing counts it."""
-        if not budget.per_minute or time.monotonic() < self._asks_again_at:
+        if not budget.per_minute:
+            return None
+        if time.monotonic() < self._asks_again_at:
+            LIMITER_AWAY.inc()
             return None
         each = 60 * _US // budget.per_minute
         try:
@@ -79,6 +83,7 @@ class Limiter:
             )
         except client.RedisError:
             self._asks_again_at = time.monotonic() + AWAY_FOR_S
+            LIMITER_AWAY.inc()
             return None
         return Allowance(bool(is_allowed), left, wait / _US, full_in / _US)
 
