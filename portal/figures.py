@@ -85,7 +85,8 @@ def heartbeat_ages() -> Rows:
     ages |= {
         name: float(age)
         for name, age in asked(
-            "SELECT name, extract(epoch FROM statement_timestamp() - at) FROM portal_heartbeat"
+            "SELECT name, extract(epoch FROM statement_timestamp() - at) "
+            "FROM portal_heartbeat"
         )
     }
     return [((name,), age) for name, age in ages.items()]
