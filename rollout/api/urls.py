@@ -2,7 +2,14 @@
 
 from django.urls import path
 
-from rollout.api import artifacts, decisions, directives, rollouts, runs
+from rollout.api import (
+    artifacts,
+    decisions,
+    directives,
+    rollouts,
+    runs,
+    settings_export,
+)
 
 urlpatterns = [
     path("rollouts", rollouts.RolloutsView.as_view()),
@@ -18,6 +25,7 @@ urlpatterns = [
     path("decisions/<str:decision_id>", decisions.DecisionView.as_view()),
     path("decisions/<str:decision_id>/explain", decisions.ExplainView.as_view()),
     path("decisions/<str:decision_id>/replay", decisions.ReplayView.as_view()),
+    path("settings-export", settings_export.SettingsExportView.as_view()),
     path("runs", runs.RunsView.as_view()),
     path("runs/<str:run_id>", runs.RunView.as_view()),
     path("runs/<str:run_id>/manifest", runs.ManifestView.as_view()),
