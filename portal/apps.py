@@ -4,13 +4,17 @@ from django.utils.module_loading import autodiscover_modules
 
 
 class PortalConfig(AppConfig):
-    """Loads what the apps register: jobs, two-person acts, panels, health checks."""
+    """Loads what the apps register: jobs, two-person acts, panels, health checks,
+    metrics."""
 
     name = "portal"
     default = True
 
     def ready(self) -> None:
-        autodiscover_modules("jobs", "approvables", "panels", "readiness", "checks")
+        autodiscover_modules(
+            *("jobs", "approvables", "panels", "readiness", "checks"),
+            *("figures", "services.metrics"),
+        )
 
 
 class PortalAdminConfig(admin.AdminConfig):

@@ -1,4 +1,4 @@
-"""Request ids, and one line in the log for every request."""
+"""Request ids, and for every request one line in the log and one more counted."""
 
 import re
 import time
@@ -8,9 +8,12 @@ import structlog
 import uuid_utils
 from django.http import HttpRequest, HttpResponse
 
+from portal.services.metrics import HTTP_REQUESTS, HTTP_SECONDS
+
 log = structlog.get_logger(__name__)
 ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._:-]{8,64}\Z")
-QUIET_PATHS = ("/static/", "/livez", "/readyz")
+QUIET_PATHS = ("/static/", "/livez", "/readyz", "/metrics")
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 class RequestIds:
@@ -31,13 +34,24 @@ class RequestIds:
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             response = self.get_response(request)
+            took = time.perf_counter() - started
+            _count(request, response.status_code, took)
             if not request.path.startswith(QUIET_PATHS):
                 log.info(
                     "request",
                     method=request.method,
                     path=request.path,
                     status=response.status_code,
-                    ms=round((time.perf_counter() - started) * 1000, 1),
+                    ms=round(took * 1000, 1),
                 )
         response["X-Request-ID"] = request_id
         return response
+
+
+def _count(request: HttpRequest, status: int, took: float) -> None:
+    """Count by the route and not by the path, of which there is no end."""
+    match = request.resolver_match
+    route = f"/{match.route}" if match else "other"
+    method = request.method if request.method in METHODS else "other"
+    HTTP_REQUESTS.labels(route, method, status).inc()
+    HTTP_SECONDS.labels(route, method).observe(took)

@@ -6,6 +6,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from portal import health, pages
+from portal.api.metrics import MetricsView
 
 # The pages' script draws with images of its own and styles what it draws.
 api_docs = csp_update({"img-src": "data:"})(
@@ -19,6 +20,7 @@ urlpatterns = [
     path("favicon.ico", pages.icon),
     path("livez", health.livez),
     path("readyz", health.readyz),
+    path("metrics", MetricsView.as_view()),
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", api_docs, name="docs"),

@@ -52,11 +52,15 @@ curl -s -X PUT $PORTAL/api/v1/runs/run-1/manifest -H "Authorization: Bearer $TOK
   -H 'Content-Type: application/json' --data-binary @manifest.json
 
 curl -s $PORTAL/api/v1/runs/run-1 -H "Authorization: Bearer $TOKEN"
+
+curl -s "$PORTAL/api/v1/settings-export?team=alpha" -H "Authorization: Bearer $TOKEN"
 ```
 
 * Every POST that changes something takes an `Idempotency-Key`: the same key and body
   give the first answer again.
 * Every refusal is `application/problem+json` with a stable `code`.
+* `RateLimit: "reads";r=5999;t=1` says what is left of a budget; at 429 wait for
+  `Retry-After` seconds. What leads towards safety is never refused for that.
 * If the portal does not answer, use the standard workflow.
 * A token is good for one rollout; people name it with `?rollout=`.
 """

@@ -48,7 +48,8 @@ class May(StrEnum):
     REQUEUE_JOB = "requeue_job"
 
 
-_SAFETY = {
+# What only ever leads towards safety: an emergency waits for nobody.
+SAFETY = {
     May.ENGAGE_SWITCH,
     May.HOLD,
     May.FALL_BACK,
@@ -58,7 +59,7 @@ _SAFETY = {
 
 GRANTS: dict[Role, frozenset[May]] = {
     Role.ARCHITECT: frozenset(
-        _SAFETY
+        SAFETY
         | {
             May.READ,
             May.REQUEST_EXPOSURE,
@@ -74,7 +75,7 @@ GRANTS: dict[Role, frozenset[May]] = {
         }
     ),
     Role.QA: frozenset(
-        _SAFETY
+        SAFETY
         | {
             May.READ,
             May.CONFIRM_EXPOSURE,
@@ -89,7 +90,7 @@ GRANTS: dict[Role, frozenset[May]] = {
         }
     ),
     Role.ENGINEER: frozenset(
-        _SAFETY
+        SAFETY
         | {
             May.READ,
             May.REQUEST_EXPOSURE,
@@ -104,7 +105,7 @@ GRANTS: dict[Role, frozenset[May]] = {
         }
     ),
     Role.OPERATOR: frozenset(
-        _SAFETY
+        SAFETY
         | {
             May.READ,
             May.REQUEST_EXPOSURE,
@@ -152,7 +153,7 @@ SCOPE_GRANTS: dict[Scope, frozenset[May]] = {
 # What the machine does by itself (jobs, watchdog, triggers), and what somebody with
 # a shell on the host may do: everything towards safety, nothing towards exposure.
 SYSTEM_GRANTS: frozenset[May] = frozenset(
-    _SAFETY | {May.READ, May.INGEST, May.DECIDE, May.REPORT_RUNS, May.READ_DIRECTIVES}
+    SAFETY | {May.READ, May.INGEST, May.DECIDE, May.REPORT_RUNS, May.READ_DIRECTIVES}
 )
 HOST_GRANTS: frozenset[May] = SYSTEM_GRANTS | {
     May.MANAGE_ACCESS,

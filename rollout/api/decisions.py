@@ -16,6 +16,7 @@ from portal.services.access import require
 from rollout.api.rollouts import ROLLOUT, RolloutView
 from rollout.models import Decision
 from rollout.services import decisions, explanations
+from rollout.services.metrics import DECISIONS
 
 
 class Question(serializers.Serializer):
@@ -105,6 +106,7 @@ class DecisionsView(RolloutView):
         decision = decisions.decide_for(
             self.key, asked, by=self.actor, reason="a run asked"
         )
+        DECISIONS.labels(decision.reason).inc()
         return Response(DecisionShape(decision).data)
 
 

@@ -10,6 +10,7 @@ from rollout.api import (
     directives,
     rollouts,
     runs,
+    settings_export,
 )
 
 urlpatterns = [
@@ -40,6 +41,7 @@ urlpatterns = [
     path("decisions/<str:decision_id>/explain", decisions.ExplainView.as_view()),
     path("decisions/<str:decision_id>/replay", decisions.ReplayView.as_view()),
     path("try", decisions.TryView.as_view()),
+    path("settings-export", settings_export.SettingsExportView.as_view()),
     path("runs", runs.RunsView.as_view()),
     path("runs/<str:run_id>", runs.RunView.as_view()),
     path("runs/<str:run_id>/manifest", runs.ManifestView.as_view()),

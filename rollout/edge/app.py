@@ -11,6 +11,7 @@ import structlog
 from rollout.edge import ofrep, waiting
 from rollout.edge.http import Receive, Request, Send, answer, refuse
 from rollout.edge.knowledge import Reader
+from rollout.edge.measured import Measured
 
 log = structlog.get_logger(__name__)
 
@@ -46,12 +47,14 @@ class Edge:
         request = Request.of(scope)
         if self.reader.known.confirmed_at == 0.0:
             await self.reader.ready()
-        try:
-            await self._route(request, receive, send)
-        except Exception:
-            log.exception("edge_failed", path=request.path)
-            body = b'{"errorCode":"GENERAL","errorDetails":"Something went wrong."}'
-            await answer(send, request, HTTPStatus.INTERNAL_SERVER_ERROR, body)
+        with Measured(send, request.path, self.reader.known) as measured:
+            try:
+                await self._route(request, receive, measured.send)
+            except Exception:
+                log.exception("edge_failed", path=request.path)
+                body = b'{"errorCode":"GENERAL","errorDetails":"Something went wrong."}'
+                status = HTTPStatus.INTERNAL_SERVER_ERROR
+                await answer(measured.send, request, status, body)
 
     async def _route(self, request: Request, receive: Receive, send: Send) -> None:
         path = request.path

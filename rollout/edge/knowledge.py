@@ -23,6 +23,7 @@ from rollout.domain.directives import DirectiveState
 from rollout.domain.ofrep import Evaluator
 from rollout.models import Directive, Rollout, RolloutKind, Snapshot
 from rollout.services import snapshots
+from rollout.services.metrics import EDGE_CONFIRMED
 
 log = structlog.get_logger(__name__)
 
@@ -177,6 +178,7 @@ class Reader:
             time.monotonic(),
         )
         self._first.set()
+        EDGE_CONFIRMED.set_to_current_time()
         is_news = asked != before.asked or evaluators != before.evaluators or lines
         if is_news and self._loop is not None and not self._loop.is_closed():
             is_first = before.confirmed_at == 0.0

@@ -1,5 +1,6 @@
 """OFREP 0.3: single and bulk evaluation, from memory."""
 
+import time
 from functools import lru_cache
 from hashlib import sha256
 from http import HTTPStatus
@@ -12,9 +13,10 @@ from portal.domain.roles import May
 from rollout.domain.ofrep import Answer, Basis, Evaluator, Failure
 from rollout.edge.http import Receive, Request, Send, TooLarge, answer, body_of
 from rollout.edge.knowledge import MAX_STALE_S, STALE_AFTER_S, Knowledge
+from rollout.edge.limits import limits
 
 PREFIX = "/ofrep/v1/evaluate/flags"
-RETRY_AFTER = ((b"retry-after", b"2"),)
+RETRY_AFTER_S = 2
 ALLOWED = b"Authorization, X-API-Key, Content-Type, If-None-Match"
 EXPOSED = b"ETag, Retry-After"
 _STATUS_OF = {
@@ -27,9 +29,11 @@ _STATUS_OF = {
 class Refused(Exception):
     """This request gets no evaluation."""
 
-    def __init__(self, status: HTTPStatus, code: str, details: str) -> None:
+    def __init__(
+        self, status: HTTPStatus, code: str, details: str, *, retry_after_s: int = 0
+    ) -> None:
         super().__init__(details)
-        self.status, self.code = status, code
+        self.status, self.code, self.retry_after_s = status, code, retry_after_s
 
 
 async def handle(
@@ -53,8 +57,8 @@ async def handle(
         if key:
             body["key"] = key
         headers = cors
-        if refused.status == HTTPStatus.SERVICE_UNAVAILABLE:
-            headers += RETRY_AFTER
+        if refused.retry_after_s:
+            headers += ((b"retry-after", b"%d" % refused.retry_after_s),)
         if refused.status == HTTPStatus.UNAUTHORIZED:
             headers += ((b"www-authenticate", b'Bearer realm="portal"'),)
         if refused.status == HTTPStatus.METHOD_NOT_ALLOWED:
@@ -103,11 +107,22 @@ def _evaluator(known: Knowledge, request: Request) -> Evaluator:
         text = request.header(b"x-api-key")
     if known.confirmed_at == 0.0:
         raise Refused(
-            HTTPStatus.SERVICE_UNAVAILABLE, "GENERAL", "Nothing is known yet."
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "GENERAL",
+            "Nothing is known yet.",
+            retry_after_s=RETRY_AFTER_S,
         )
-    token = known.token(text.strip())
+    text = text.strip()
+    token = known.token(text)
     if token is None:
         raise Refused(HTTPStatus.UNAUTHORIZED, "GENERAL", "This token lets nobody in.")
+    if wait := limits.wait_s(text, time.monotonic()):
+        raise Refused(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "GENERAL",
+            "This token asks too often.",
+            retry_after_s=wait,
+        )
     if May.DECIDE not in token.grants:
         raise Refused(
             HTTPStatus.FORBIDDEN, "GENERAL", "This token needs the scope decide."

@@ -70,7 +70,9 @@ def _web(portal: Portal) -> subprocess.Popen[bytes]:
     """The portal with one bare view beside it, in the same process."""
     environment = portal.environment | {
         "DATABASE_POOL": "1",
-        "API_REQUESTS_PER_MINUTE": "0",
+        "API_READS_PER_MINUTE": "0",
+        "API_WRITES_PER_MINUTE": "0",
+        "EDGE_REQUESTS_PER_SECOND": "0",
         "LOG_LEVEL": "ERROR",
     }
     web = subprocess.Popen(

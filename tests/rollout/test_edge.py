@@ -12,8 +12,11 @@ from portal.domain.roles import May
 from portal.domain.tokens import keyed_hash, spell
 from rollout.domain.flags import ENABLED
 from rollout.domain.ofrep import Evaluator
+from rollout.edge import limits as limits_module
+from rollout.edge import ofrep
 from rollout.edge.app import Edge
 from rollout.edge.knowledge import MAX_STALE_S, Knowledge, Token
+from rollout.edge.limits import Limits
 from tests.rollout.domain.test_decisions import a_snapshot
 
 BULK = "/ofrep/v1/evaluate/flags"
@@ -115,6 +118,52 @@ def test_every_error_says_what_and_why(edge, path):
     is_error(ask(edge(), path, context={"team": 1}), 400, "INVALID_CONTEXT")
     large = {"note": "x" * 70_000}
     is_error(ask(edge(), path, context=large), 413, "PARSE_ERROR")
+
+
+@pytest.mark.parametrize("path", [BULK, f"{BULK}/{ENABLED}"])
+def test_a_token_that_asks_too_often_is_told_when_to_come_back(edge, path, monkeypatch):
+    monkeypatch.setattr(ofrep, "limits", Limits(2))
+    edge = edge()
+
+    answers = [ask(edge, path) for _ in range(3)]
+    other = ask(edge, path, token=spell(b"u" * 23))
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    body = answers[-1].json()
+    assert body.get("key") == (None if path == BULK else ENABLED)
+    assert body["errorCode"] == "GENERAL"
+    assert body["errorDetails"] == "This token asks too often."
+    assert answers[-1].headers["retry-after"] == "1"
+    assert other.status_code == 401  # and what lets nobody in is not remembered
+
+
+def test_a_bucket_holds_a_second_and_is_filled_evenly():
+    limits = Limits(4)
+
+    def asked(times: int, at: float) -> list[int]:
+        return [limits.wait_s("t", at) for _ in range(times)]
+
+    assert asked(6, at=100.0) == [0, 0, 0, 0, 1, 1]
+    assert limits.wait_s("other", 100.0) == 0
+    assert asked(3, at=100.5) == [0, 0, 1]
+    assert asked(5, at=160.0) == [0, 0, 0, 0, 1]
+
+
+def test_tokens_that_ask_no_more_are_forgotten(monkeypatch):
+    monkeypatch.setattr(limits_module, "MOST_REMEMBERED", 3)
+    limits = Limits(1)
+
+    for token in ("a", "b", "c"):
+        limits.wait_s(token, 100.0)
+    limits.wait_s("d", 102.0)
+
+    assert set(limits._full_at) == {"d"}
+
+
+def test_without_a_limit_nobody_is_counted():
+    limits = Limits(0)
+
+    assert not any(limits.wait_s("t", 100.0) for _ in range(10_000))
 
 
 def test_an_unknown_flag_is_404(edge):

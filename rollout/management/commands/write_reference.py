@@ -10,6 +10,7 @@ from portal.commands import PortalCommand
 from portal.domain import approvals, jobs
 from portal.domain import verbs as portal_verbs
 from portal.domain.roles import GRANTS, SCOPE_GRANTS, May
+from portal.services import metrics
 from rollout.domain import baseline, changes, directives, runs, stages, switch
 from rollout.domain import verbs as rollout_verbs
 from rollout.domain.flags import for_display
@@ -100,11 +101,26 @@ def flags() -> str:
     return "\n".join([*parts, _table(header, stage_rows)]).replace("| * ", "| any ")
 
 
+def counts() -> str:
+    """What `/metrics` says."""
+    rows = [
+        [
+            f"`{each.name}`",
+            each.kind,
+            ", ".join(f"`{label}`" for label in each.labels),
+            each.meaning,
+        ]
+        for each in sorted(metrics.DEFINED, key=lambda each: each.name)
+    ]
+    return f"# Metrics\n\n{_table(['metric', 'type', 'labels', 'meaning'], rows)}"
+
+
 PAGES = {
     "permissions.md": permissions,
     "states.md": states,
     "verbs.md": verbs,
     "baseline.md": flags,
+    "metrics.md": counts,
 }
 
 

@@ -1,0 +1,110 @@
+"""What `/metrics` reads of rollouts and runs; drills' twins are left out."""
+
+from django.db.models import OuterRef, Subquery
+from django.db.models.functions import Now
+
+from portal import clock
+from portal.figures import MOST_COUNTED, asked
+from portal.services.metrics import Rows, figure
+from rollout.domain.directives import DirectiveState
+from rollout.models import (
+    OPEN_STATES,
+    Directive,
+    Rollout,
+    RolloutKind,
+    Run,
+    Snapshot,
+    Stage,
+    Switch,
+)
+
+_IS_LIVE = {"rollout__kind": RolloutKind.LIVE}
+
+
+def _switches(field: str) -> list[tuple]:
+    return Switch.objects.filter(**_IS_LIVE).values_list("rollout__key", field)
+
+
+@figure("portal_switch_engaged", "1 while Option C is off everywhere.", "rollout")
+def switch_engaged() -> Rows:
+    return [((key,), state == "engaged") for key, state in _switches("state")]
+
+
+@figure("portal_switch_epoch", "The switch's epoch: rises with every turn.", "rollout")
+def switch_epoch() -> Rows:
+    return [((key,), epoch) for key, epoch in _switches("epoch")]
+
+
+def _snapshots(field: str) -> list[tuple]:
+    newest = Snapshot.objects.filter(rollout=OuterRef("pk")).order_by("-revision")
+    live = Rollout.objects.filter(kind=RolloutKind.LIVE)
+    found = live.annotate(newest=Subquery(newest.values(field)[:1]))
+    return found.exclude(newest=None).values_list("key", "newest")
+
+
+@figure("portal_snapshot_revision", "The revision that decides now.", "rollout")
+def snapshot_revision() -> Rows:
+    return [((key,), revision) for key, revision in _snapshots("revision")]
+
+
+@figure(
+    "portal_snapshot_age_seconds",
+    "How long that revision has been deciding.",
+    "rollout",
+)
+def snapshot_age() -> Rows:
+    now = clock.now()
+    return [
+        ((key,), (now - at).total_seconds()) for key, at in _snapshots("created_at")
+    ]
+
+
+@figure(
+    "portal_stage_coverage_ratio",
+    "The open stage and its coverage, from 0 to 1; 0 while it admits nobody.",
+    "rollout",
+    "stage",
+)
+def coverage() -> Rows:
+    opened = Stage.objects.filter(state__in=OPEN_STATES, **_IS_LIVE)
+    return [
+        ((key, stage), float(coverage) / 100 if is_admitting else 0)
+        for key, stage, coverage, is_admitting in opened.values_list(
+            "rollout__key", "key", "coverage", "is_admitting"
+        )
+    ]
+
+
+@figure(
+    "portal_runs_open",
+    f"Runs that have not ended; {MOST_COUNTED} of them are counted at most.",
+    "rollout",
+    "status",
+)
+def open_runs() -> Rows:
+    found = asked(
+        """
+        SELECT rollout.key, run.status, count(*) FROM (
+            SELECT rollout_id, status FROM rollout_run
+            WHERE finished_at IS NULL LIMIT %s
+        ) run JOIN rollout_rollout rollout ON rollout.id = run.rollout_id
+        WHERE rollout.kind = %s GROUP BY rollout.key, run.status
+        """,
+        MOST_COUNTED,
+        RolloutKind.LIVE,
+    )
+    return [((key, status), count) for key, status, count in found]
+
+
+@figure(
+    "portal_runs_overdue", "Runs whose time is up and that the watchdog has to end."
+)
+def overdue_runs() -> Rows:
+    overdue = Run.objects.filter(times_out_at__lte=Now())
+    return [((), overdue[:MOST_COUNTED].count())]
+
+
+@figure("portal_directives_overdue", "Directives that no run acknowledged in time.")
+def overdue_directives() -> Rows:
+    issued = Directive.objects.filter(state=DirectiveState.ISSUED, due_at__lt=Now())
+    return [((), issued[:MOST_COUNTED].count())]
