@@ -4,7 +4,8 @@ from portal.domain.jobs import Queue
 from portal.services import actors
 from portal.services.jobs import define
 from portal.services.schedule import every
-from rollout.services import changes, fallback, watchdog
+from rollout.services import changes, evaluations, fallback, rollbacks, watchdog
+from rollout.services.endings import EVALUATE_JOB
 from rollout.services.runs import CONFIRM_JOB, FALL_BACK_JOB
 
 define(FALL_BACK_JOB, queue=Queue.SAFETY)
@@ -12,7 +13,11 @@ define(CONFIRM_JOB, queue=Queue.SAFETY)
 define(changes.APPLY_JOB, queue=Queue.ROLLOUT)
 define(changes.EXPIRE_JOB, queue=Queue.ROLLOUT)
 define(watchdog.TIME_OUT_JOB, queue=Queue.SAFETY)
+define(EVALUATE_JOB, queue=Queue.ROLLOUT)
+define(rollbacks.FOLLOW_UP_JOB, queue=Queue.SAFETY)
+define(rollbacks.RECONCILE_JOB, queue=Queue.SAFETY)
 every(watchdog.EVERY, watchdog.NAME, watchdog.sweep)
+every(evaluations.EVERY, evaluations.NAME, evaluations.sweep)
 
 
 def fall_back(run_id: int) -> None:
@@ -49,3 +54,24 @@ def apply_scheduled_change(change_id: int) -> None:
 def expire_change(change_id: int) -> None:
     """Safe to run twice: what has ended, or was given more time, stays as it is."""
     changes.expire(change_id, by=actors.system(), reason="Its time is over.")
+
+
+def evaluate_stage(stage_id: int) -> None:
+    """Safe to run twice: a judgement that says nothing new is not kept."""
+    evaluations.evaluate(
+        stage_id, by=actors.system(), reason="Runs have ended, or time has passed."
+    )
+
+
+def follow_up_rollback(rollback_id: int) -> None:
+    """Safe to run twice: a run that has ended is asked nothing more."""
+    rollbacks.direct_affected(
+        rollback_id, by=actors.system(), reason="The stage was rolled back."
+    )
+
+
+def reconcile_rollback(rollback_id: int) -> None:
+    """Safe to run twice: a rollback is reconciled once."""
+    rollbacks.reconcile_rollback(
+        rollback_id, by=actors.system(), reason="The rollback is done."
+    )

@@ -31,6 +31,9 @@ DOMAIN_LIBRARIES = {
 PARTS_OF_ACTS = {
     "rollout.services.configuration.write": "applying a change writes the tables",
     "portal.services.ledger.record": "it is the line in the ledger",
+    "rollout.services.stages.begin": "it opens a stage within the acts that may",
+    "rollout.services.stages.end_attempt": "it closes one within the acts that may",
+    "rollout.services.freezes.begin": "a rollback freezes too",
     "rollout.services.snapshots.publish": "acts publish what they changed",
     "rollout.services.runs.locked_or_new": "ingest makes the row that it locks",
     "rollout.services.endings.end": "acts end runs in one way",

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 Inventory = Mapping[str, Mapping[str, Mapping[str, str]]]
-KINDS = ("documents", "gates", "events", "artifacts")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,285 +7,584 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('portal', '0002_written_once'),
-        ('rollout', '0005_changes_are_guarded'),
+        ("portal", "0002_written_once"),
+        ("rollout", "0005_changes_are_guarded"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Evaluation',
+            name="Evaluation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField(help_text='Within its attempt and mode.')),
-                ('mode', models.CharField(choices=[('live', 'live'), ('shadow', 'shadow'), ('retrospective', 'retrospective')], max_length=15)),
-                ('verdict', models.CharField(choices=[('roll_back', 'roll back'), ('hold', 'hold'), ('inconclusive', 'inconclusive'), ('await_approval', 'await approval'), ('promote', 'promote'), ('collect', 'collect')], max_length=20)),
-                ('sentence', models.TextField()),
-                ('rule', models.CharField(max_length=40)),
-                ('fingerprint', models.CharField(max_length=71)),
-                ('judged_runs', models.PositiveIntegerField(help_text='The prefix that is judged.')),
-                ('ratio_upto', models.UUIDField(blank=True, help_text='The last decision in the sample ratio.', null=True)),
-                ('body', models.TextField(help_text='RFC 8785 JSON, exactly as it was hashed.')),
-                ('digest', models.CharField(max_length=71)),
-                ('evaluated_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "number",
+                    models.PositiveIntegerField(
+                        help_text="Within its attempt and mode."
+                    ),
+                ),
+                (
+                    "mode",
+                    models.CharField(
+                        choices=[
+                            ("live", "live"),
+                            ("shadow", "shadow"),
+                            ("retrospective", "retrospective"),
+                        ],
+                        max_length=15,
+                    ),
+                ),
+                (
+                    "verdict",
+                    models.CharField(
+                        choices=[
+                            ("roll_back", "roll back"),
+                            ("hold", "hold"),
+                            ("inconclusive", "inconclusive"),
+                            ("await_approval", "await approval"),
+                            ("promote", "promote"),
+                            ("collect", "collect"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("sentence", models.TextField()),
+                ("rule", models.CharField(max_length=40)),
+                ("fingerprint", models.CharField(max_length=71)),
+                (
+                    "judged_runs",
+                    models.PositiveIntegerField(help_text="The prefix that is judged."),
+                ),
+                (
+                    "ratio_upto",
+                    models.UUIDField(
+                        blank=True,
+                        help_text="The last decision in the sample ratio.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "body",
+                    models.TextField(
+                        help_text="RFC 8785 JSON, exactly as it was hashed."
+                    ),
+                ),
+                ("digest", models.CharField(max_length=71)),
+                ("evaluated_at", models.DateTimeField()),
             ],
             options={
-                'ordering': ['-pk'],
+                "ordering": ["-pk"],
             },
         ),
         migrations.CreateModel(
-            name='FailureReview',
+            name="FailureReview",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('gate', models.CharField(max_length=1)),
-                ('note', models.TextField()),
-                ('reviewed_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("gate", models.CharField(max_length=1)),
+                ("note", models.TextField()),
+                ("reviewed_at", models.DateTimeField()),
             ],
             options={
-                'ordering': ['-pk'],
+                "ordering": ["-pk"],
             },
         ),
         migrations.CreateModel(
-            name='Freeze',
+            name="Freeze",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('scope', models.CharField(choices=[('expansion', 'expansion'), ('changes', 'changes')], max_length=15)),
-                ('reason', models.TextField()),
-                ('begun_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('lifted_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "scope",
+                    models.CharField(
+                        choices=[("expansion", "expansion"), ("changes", "changes")],
+                        max_length=15,
+                    ),
+                ),
+                ("reason", models.TextField()),
+                ("begun_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("lifted_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'ordering': ['-pk'],
+                "ordering": ["-pk"],
             },
         ),
         migrations.CreateModel(
-            name='HistoricalFreeze',
+            name="HistoricalFreeze",
             fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('scope', models.CharField(choices=[('expansion', 'expansion'), ('changes', 'changes')], max_length=15)),
-                ('reason', models.TextField()),
-                ('begun_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('lifted_at', models.DateTimeField(blank=True, null=True)),
-                ('history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField(db_index=True)),
-                ('history_change_reason', models.TextField(null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
+                (
+                    "id",
+                    models.BigIntegerField(
+                        auto_created=True, blank=True, db_index=True, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "scope",
+                    models.CharField(
+                        choices=[("expansion", "expansion"), ("changes", "changes")],
+                        max_length=15,
+                    ),
+                ),
+                ("reason", models.TextField()),
+                ("begun_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("lifted_at", models.DateTimeField(blank=True, null=True)),
+                ("history_id", models.AutoField(primary_key=True, serialize=False)),
+                ("history_date", models.DateTimeField(db_index=True)),
+                ("history_change_reason", models.TextField(null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")],
+                        max_length=1,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'historical freeze',
-                'verbose_name_plural': 'historical freezes',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
+                "verbose_name": "historical freeze",
+                "verbose_name_plural": "historical freezes",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name='OnCall',
+            name="OnCall",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('confirmed_at', models.DateTimeField()),
-                ('until', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("confirmed_at", models.DateTimeField()),
+                ("until", models.DateTimeField()),
             ],
             options={
-                'verbose_name': 'on-call confirmation',
-                'ordering': ['-pk'],
+                "verbose_name": "on-call confirmation",
+                "ordering": ["-pk"],
             },
         ),
         migrations.CreateModel(
-            name='Reconciliation',
+            name="Reconciliation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('is_clean', models.BooleanField()),
-                ('counts', models.JSONField(help_text='Per kind: how many before, and found after.')),
-                ('missing', models.JSONField(help_text='What is missing or altered, by name.')),
-                ('report', models.TextField(help_text='RFC 8785 JSON, exactly as it was hashed.')),
-                ('digest', models.CharField(max_length=71)),
-                ('reconciled_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("is_clean", models.BooleanField()),
+                (
+                    "counts",
+                    models.JSONField(
+                        help_text="Per kind: how many before, and found after."
+                    ),
+                ),
+                (
+                    "missing",
+                    models.JSONField(help_text="What is missing or altered, by name."),
+                ),
+                (
+                    "report",
+                    models.TextField(
+                        help_text="RFC 8785 JSON, exactly as it was hashed."
+                    ),
+                ),
+                ("digest", models.CharField(max_length=71)),
+                ("reconciled_at", models.DateTimeField()),
             ],
             options={
-                'ordering': ['-pk'],
+                "ordering": ["-pk"],
             },
         ),
         migrations.CreateModel(
-            name='Rollback',
+            name="Rollback",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('trigger', models.CharField(help_text='Who or what asked for it.', max_length=100)),
-                ('reason', models.TextField()),
-                ('affected_runs', models.PositiveIntegerField()),
-                ('inventory', models.BinaryField(help_text='What the affected runs had then: gzip of canonical JSON.')),
-                ('inventory_digest', models.CharField(max_length=71)),
-                ('rolled_back_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "trigger",
+                    models.CharField(
+                        help_text="Who or what asked for it.", max_length=100
+                    ),
+                ),
+                ("reason", models.TextField()),
+                ("affected_runs", models.PositiveIntegerField()),
+                (
+                    "inventory",
+                    models.BinaryField(
+                        help_text="What the affected runs had then: gzip of canonical JSON."
+                    ),
+                ),
+                ("inventory_digest", models.CharField(max_length=71)),
+                ("rolled_back_at", models.DateTimeField()),
             ],
             options={
-                'ordering': ['-pk'],
+                "ordering": ["-pk"],
             },
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(condition=models.Q(('attempt__isnull', False)), fields=['fingerprint', 'attempt', 'start_order'], name='run_evidence'),
+            model_name="run",
+            index=models.Index(
+                condition=models.Q(("attempt__isnull", False)),
+                fields=["fingerprint", "attempt", "start_order"],
+                name="run_evidence",
+            ),
         ),
         migrations.AddField(
-            model_name='evaluation',
-            name='attempt',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='evaluations', to='rollout.attempt'),
+            model_name="evaluation",
+            name="attempt",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="evaluations",
+                to="rollout.attempt",
+            ),
         ),
         migrations.AddField(
-            model_name='evaluation',
-            name='evaluated_by',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='portal.actor'),
+            model_name="evaluation",
+            name="evaluated_by",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="portal.actor",
+            ),
         ),
         migrations.AddField(
-            model_name='evaluation',
-            name='stage',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='evaluations', to='rollout.stage'),
+            model_name="evaluation",
+            name="stage",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="evaluations",
+                to="rollout.stage",
+            ),
         ),
         migrations.AddField(
-            model_name='failurereview',
-            name='reviewer',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='portal.actor'),
+            model_name="failurereview",
+            name="reviewer",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="portal.actor",
+            ),
         ),
         migrations.AddField(
-            model_name='failurereview',
-            name='run',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reviews', to='rollout.run'),
+            model_name="failurereview",
+            name="run",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="reviews",
+                to="rollout.run",
+            ),
         ),
         migrations.AddField(
-            model_name='freeze',
-            name='lifted_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='portal.actor'),
+            model_name="freeze",
+            name="lifted_by",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="portal.actor",
+            ),
         ),
         migrations.AddField(
-            model_name='freeze',
-            name='owner',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='portal.actor'),
+            model_name="freeze",
+            name="owner",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="portal.actor",
+            ),
         ),
         migrations.AddField(
-            model_name='freeze',
-            name='rollout',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='freezes', to='rollout.rollout'),
+            model_name="freeze",
+            name="rollout",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="freezes",
+                to="rollout.rollout",
+            ),
         ),
         migrations.AddField(
-            model_name='historicalfreeze',
-            name='history_user',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='portal.actor'),
+            model_name="historicalfreeze",
+            name="history_user",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="portal.actor",
+            ),
         ),
         migrations.AddField(
-            model_name='historicalfreeze',
-            name='lifted_by',
-            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='portal.actor'),
+            model_name="historicalfreeze",
+            name="lifted_by",
+            field=models.ForeignKey(
+                blank=True,
+                db_constraint=False,
+                null=True,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                to="portal.actor",
+            ),
         ),
         migrations.AddField(
-            model_name='historicalfreeze',
-            name='owner',
-            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='portal.actor'),
+            model_name="historicalfreeze",
+            name="owner",
+            field=models.ForeignKey(
+                blank=True,
+                db_constraint=False,
+                null=True,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                to="portal.actor",
+            ),
         ),
         migrations.AddField(
-            model_name='historicalfreeze',
-            name='rollout',
-            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='rollout.rollout'),
+            model_name="historicalfreeze",
+            name="rollout",
+            field=models.ForeignKey(
+                blank=True,
+                db_constraint=False,
+                null=True,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                to="rollout.rollout",
+            ),
         ),
         migrations.AddField(
-            model_name='oncall',
-            name='confirmed_by',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='portal.actor'),
+            model_name="oncall",
+            name="confirmed_by",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="portal.actor",
+            ),
         ),
         migrations.AddField(
-            model_name='oncall',
-            name='person',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="oncall",
+            name="person",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='oncall',
-            name='rollout',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='on_call', to='rollout.rollout'),
+            model_name="oncall",
+            name="rollout",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="on_call",
+                to="rollout.rollout",
+            ),
         ),
         migrations.AddField(
-            model_name='rollback',
-            name='attempt',
-            field=models.OneToOneField(help_text='It ended here.', on_delete=django.db.models.deletion.PROTECT, related_name='rollback', to='rollout.attempt'),
+            model_name="rollback",
+            name="attempt",
+            field=models.OneToOneField(
+                help_text="It ended here.",
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="rollback",
+                to="rollout.attempt",
+            ),
         ),
         migrations.AddField(
-            model_name='rollback',
-            name='evaluation',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='rollout.evaluation'),
+            model_name="rollback",
+            name="evaluation",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="rollout.evaluation",
+            ),
         ),
         migrations.AddField(
-            model_name='rollback',
-            name='rolled_back_by',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='portal.actor'),
+            model_name="rollback",
+            name="rolled_back_by",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="portal.actor",
+            ),
         ),
         migrations.AddField(
-            model_name='rollback',
-            name='rollout',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='rollbacks', to='rollout.rollout'),
+            model_name="rollback",
+            name="rollout",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="rollbacks",
+                to="rollout.rollout",
+            ),
         ),
         migrations.AddField(
-            model_name='rollback',
-            name='snapshot',
-            field=models.ForeignKey(help_text='What decided afterwards.', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='rollout.snapshot'),
+            model_name="rollback",
+            name="snapshot",
+            field=models.ForeignKey(
+                help_text="What decided afterwards.",
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="rollout.snapshot",
+            ),
         ),
         migrations.AddField(
-            model_name='rollback',
-            name='stage',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='rollbacks', to='rollout.stage'),
+            model_name="rollback",
+            name="stage",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="rollbacks",
+                to="rollout.stage",
+            ),
         ),
         migrations.AddField(
-            model_name='rollback',
-            name='to_stage',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='rollout.stage'),
+            model_name="rollback",
+            name="to_stage",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="rollout.stage",
+            ),
         ),
         migrations.AddField(
-            model_name='reconciliation',
-            name='rollback',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='reconciliation', to='rollout.rollback'),
+            model_name="reconciliation",
+            name="rollback",
+            field=models.OneToOneField(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="reconciliation",
+                to="rollout.rollback",
+            ),
         ),
         migrations.AddIndex(
-            model_name='evaluation',
-            index=models.Index(fields=['stage', '-id'], name='evaluation_of_stage'),
+            model_name="evaluation",
+            index=models.Index(fields=["stage", "-id"], name="evaluation_of_stage"),
         ),
         migrations.AddConstraint(
-            model_name='evaluation',
-            constraint=models.CheckConstraint(condition=models.Q(('mode__in', ['live', 'shadow', 'retrospective'])), name='evaluation_mode_is_known'),
+            model_name="evaluation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("mode__in", ["live", "shadow", "retrospective"])),
+                name="evaluation_mode_is_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='evaluation',
-            constraint=models.CheckConstraint(condition=models.Q(('verdict__in', ['roll_back', 'hold', 'inconclusive', 'await_approval', 'promote', 'collect'])), name='evaluation_verdict_is_known'),
+            model_name="evaluation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "verdict__in",
+                        [
+                            "roll_back",
+                            "hold",
+                            "inconclusive",
+                            "await_approval",
+                            "promote",
+                            "collect",
+                        ],
+                    )
+                ),
+                name="evaluation_verdict_is_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='evaluation',
-            constraint=models.UniqueConstraint(fields=('attempt', 'mode', 'number'), name='evaluation_number_is_unique_in_its_attempt'),
+            model_name="evaluation",
+            constraint=models.UniqueConstraint(
+                fields=("attempt", "mode", "number"),
+                name="evaluation_number_is_unique_in_its_attempt",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='failurereview',
-            constraint=models.UniqueConstraint(fields=('run', 'gate'), name='a_failure_is_reviewed_once'),
+            model_name="failurereview",
+            constraint=models.UniqueConstraint(
+                fields=("run", "gate"), name="a_failure_is_reviewed_once"
+            ),
         ),
         migrations.AddIndex(
-            model_name='freeze',
-            index=models.Index(condition=models.Q(('lifted_at', None)), fields=['rollout', 'expires_at'], name='freeze_on'),
+            model_name="freeze",
+            index=models.Index(
+                condition=models.Q(("lifted_at", None)),
+                fields=["rollout", "expires_at"],
+                name="freeze_on",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='freeze',
-            constraint=models.CheckConstraint(condition=models.Q(('scope__in', ['expansion', 'changes'])), name='freeze_scope_is_known'),
+            model_name="freeze",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("scope__in", ["expansion", "changes"])),
+                name="freeze_scope_is_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='freeze',
-            constraint=models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('begun_at'))), name='a_freeze_ends_after_it_began'),
+            model_name="freeze",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("expires_at__gt", models.F("begun_at"))),
+                name="a_freeze_ends_after_it_began",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='freeze',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('lifted_at', None), ('lifted_by', None)), models.Q(('lifted_at__isnull', False), ('lifted_by__isnull', False)), _connector='OR'), name='a_lifted_freeze_names_somebody'),
+            model_name="freeze",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("lifted_at", None), ("lifted_by", None)),
+                    models.Q(
+                        ("lifted_at__isnull", False), ("lifted_by__isnull", False)
+                    ),
+                    _connector="OR",
+                ),
+                name="a_lifted_freeze_names_somebody",
+            ),
         ),
         migrations.AddIndex(
-            model_name='oncall',
-            index=models.Index(fields=['rollout', '-until'], name='on_call_now'),
+            model_name="oncall",
+            index=models.Index(fields=["rollout", "-until"], name="on_call_now"),
         ),
         migrations.AddConstraint(
-            model_name='rollback',
-            constraint=models.CheckConstraint(condition=models.Q(('to_stage', None), models.Q(('to_stage', models.F('stage')), _negated=True), _connector='OR'), name='a_rollback_leads_elsewhere'),
+            model_name="rollback",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("to_stage", None),
+                    models.Q(("to_stage", models.F("stage")), _negated=True),
+                    _connector="OR",
+                ),
+                name="a_rollback_leads_elsewhere",
+            ),
         ),
     ]

@@ -3,6 +3,7 @@
 from portal import clock
 from portal.models import Actor
 from portal.services import bell
+from portal.services.jobs import enqueue
 from portal.services.ledger import record
 from rollout.domain import directives
 from rollout.domain.directives import FOR_OPEN_RUNS, DirectiveState
@@ -10,6 +11,8 @@ from rollout.domain.runs import FINAL, Act, RunStatus, after
 from rollout.domain.verbs import Verb
 from rollout.models import Run
 from rollout.services import timers
+
+EVALUATE_JOB = "rollout.jobs.evaluate_stage"
 
 
 def end(run: Run, act: Act, *, cause: str, by: Actor, reason: str) -> None:
@@ -20,6 +23,13 @@ def end(run: Run, act: Act, *, cause: str, by: Actor, reason: str) -> None:
     timers.keep(run, run.finished_at)
     run.save_as(by, reason=reason)
     close_directives(run, by=by, reason=reason)
+    if run.attempt is not None:
+        ask_to_judge(run.attempt.stage_id)
+
+
+def ask_to_judge(stage_id: int) -> None:
+    """Have a stage's evidence judged soon: once, however many runs have just ended."""
+    enqueue(EVALUATE_JOB, once=f"evaluate {stage_id}", stage_id=stage_id)
 
 
 def close_directives(run: Run, *, by: Actor, reason: str) -> None:

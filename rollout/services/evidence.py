@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import Count, Q, QuerySet
 
 from portal import clock
+from portal.errors import Conflict
 from rollout.domain import snapshots as compiled
 from rollout.domain.bucketing import BUCKETS
 from rollout.domain.canary import Facts
@@ -45,14 +46,15 @@ class Gathered(NamedTuple):
 def gather(attempt: Attempt, *, missing: list[str]) -> Gathered:
     """Everything that an attempt is judged by, now.
 
-    Costs the runs of this attempt, and at most `max_runs` of earlier ones with the
-    same fingerprint; never what lies behind.
+    Costs at most `max_runs` of this attempt and as many of earlier ones with the same
+    fingerprint, never what lies behind. What comes after `max_runs` promotes nobody
+    any more; it is watched for late degradation (`rollout/services/watch.py`).
     """
     plan = StagePlan.from_json(attempt.stage.plan)
     fingerprint, unversioned = fingerprints(attempt)
     rows = [
         *_earlier(attempt, fingerprint, plan.max_runs),
-        *attempt.runs.order_by("start_order").values_list(*_FIELDS),
+        *attempt.runs.order_by("start_order").values_list(*_FIELDS)[: plan.max_runs],
     ]
     ratio, upto = _ratio(attempt)
     facts = Facts(
@@ -80,6 +82,25 @@ def fingerprints(attempt: Attempt) -> tuple[str, str]:
         compiled.fingerprint(content, stage_key=key, system_version=version),
         compiled.fingerprint(content, stage_key=key, system_version=UNKNOWN),
     )
+
+
+def latest(attempt: Attempt) -> Evaluation | None:
+    """What was said last of an attempt."""
+    return attempt.evaluations.filter(mode=Mode.LIVE).order_by("-number").first()
+
+
+def check_own(evaluation: Evaluation, attempt: Attempt) -> None:
+    """Refuse an evaluation of another configuration than the one that runs."""
+    current, _ = fingerprints(attempt)
+    if evaluation.attempt_id != attempt.pk or evaluation.fingerprint != current:
+        raise Conflict(
+            "This evaluation is of another configuration "
+            f"({evaluation.fingerprint[:19]}…) than the one that runs "
+            f"({current[:19]}…); its evidence does not count here.",
+            code="FOREIGN_FINGERPRINT",
+            evaluated=evaluation.fingerprint,
+            current=current,
+        )
 
 
 def unreviewed(attempt: Attempt) -> list[tuple[Run, str]]:
@@ -150,7 +171,7 @@ def _run(row: tuple, fingerprint: str, unversioned: str) -> RunFacts:
 
 def _ratio(attempt: Attempt) -> tuple[SampleRatio | None, UUID | None]:
     """The sample ratio, gone on with from the last evaluation of this attempt."""
-    last = attempt.evaluations.filter(mode=Mode.LIVE).order_by("-number").first()
+    last = latest(attempt)
     known, upto = _known_ratio(last)
     fresh = Decision.objects.filter(
         attempt=attempt,
@@ -172,9 +193,7 @@ def _ratio(attempt: Attempt) -> tuple[SampleRatio | None, UUID | None]:
     )
     for _, body, inside, everybody in by_snapshot:
         share = _share(json.loads(body), attempt.stage.key)
-        ratio = ratio.after(
-            share / BUCKETS, inside=inside, outside=everybody - inside
-        )
+        ratio = ratio.after(share / BUCKETS, inside=inside, outside=everybody - inside)
     return ratio, seen[-1]
 
 

@@ -35,9 +35,7 @@ def freeze(
     made = begin(
         rollouts.find(rollout_key), scope, expires_at, now=now, by=by, reason=reason
     )
-    record(
-        Verb.FREEZE_BEGUN, made, by=by, reason=reason, scope=scope, expires_at=expires_at
-    )
+    record(Verb.FREEZE_BEGUN, made, by=by, reason=reason, scope=scope, until=expires_at)
     return made
 
 

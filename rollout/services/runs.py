@@ -159,6 +159,8 @@ def receive_manifest(
     run.save_as(by, reason=reason)
     if content["status"] in FINAL:
         endings.close_directives(run, by=by, reason=reason)
+        if run.attempt is not None and run.finished_at is not None:
+            endings.ask_to_judge(run.attempt.stage_id)
     record(
         Verb.MANIFEST_RECEIVED,
         run,

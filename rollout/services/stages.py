@@ -16,7 +16,7 @@ from rollout.domain.bucketing import percentage_of, share_of
 from rollout.domain.stages import Act, StageState, after
 from rollout.domain.verbs import Verb
 from rollout.models import Attempt, Change, Stage
-from rollout.services import changes, proposals, rollouts, snapshots
+from rollout.services import changes, freezes, proposals, rollouts, snapshots
 
 START = "rollout.stage.start"
 RESUME = "rollout.stage.resume"
@@ -47,7 +47,7 @@ def hold(
     stage_id: int, *, by: Actor, reason: str, keeps_admitting: bool = True
 ) -> Stage:
     """Stop promotion and widening at once; without `keeps_admitting`, admission too."""
-    stage = _locked(stage_id)
+    stage = locked(stage_id)
     require(by, May.HOLD, rollout=stage.rollout.key)
     if stage.state == StageState.HOLDING and stage.is_admitting == keeps_admitting:
         return stage
@@ -97,11 +97,12 @@ def _percentage(value: object) -> Decimal:
     return wanted
 
 
-def _locked(stage_id: int | str) -> Stage:
+def locked(stage_id: int | str) -> Stage:
+    """The stage's row, locked, the rollout's first, as everywhere."""
     found = Stage.objects.filter(pk=stage_id).values_list("rollout_id").first()
     if found is None:
         raise NotFound(f"There is no stage {stage_id}.")
-    rollout = rollouts.locked(found[0])  # first, as everywhere
+    rollout = rollouts.locked(found[0])
     stage = Stage.objects.select_for_update(no_key=True).get(pk=stage_id)
     stage.rollout = rollout
     return stage
@@ -117,6 +118,7 @@ def _base(stage: Stage) -> dict:
 
 
 def _check_start(stage: Stage, payload: dict) -> None:
+    freezes.check_unfrozen(stage.rollout_id)
     after(StageState(stage.state), Act.START)
     other = (
         stage.rollout.stages.filter(state__in=compiled.OPEN_STATES)
@@ -131,7 +133,31 @@ def _check_start(stage: Stage, payload: dict) -> None:
 
 
 def _start(stage: Stage, payload: dict, *, by: Actor, reason: str) -> None:
-    stage.state = after(StageState(stage.state), Act.START)
+    attempt = begin(stage, Act.START, by=by, reason=reason)
+    snapshot = snapshots.publish(stage.rollout, by=by, reason=reason)
+    record(
+        Verb.STAGE_STARTED,
+        stage,
+        by=by,
+        reason=reason,
+        also=[attempt],
+        attempt=attempt.number,
+        fingerprint=attempt.fingerprint,
+        snapshot=snapshot.digest,
+    )
+
+
+def open_attempt(stage: Stage) -> Attempt | None:
+    """The attempt that is running, if one is."""
+    attempt = stage.attempts.filter(ended_at=None).first()
+    if attempt is not None:
+        attempt.stage = stage
+    return attempt
+
+
+def begin(stage: Stage, act: Act, *, by: Actor, reason: str) -> Attempt:
+    """Open a stage with a new attempt; a part of acts that open stages."""
+    stage.state = after(StageState(stage.state), act)
     stage.is_admitting = True
     stage.save_as(by, reason=reason)
     last = stage.attempts.order_by("-number").first()
@@ -147,17 +173,21 @@ def _start(stage: Stage, payload: dict, *, by: Actor, reason: str) -> None:
         fingerprint=fingerprint,
     )
     attempt.save_as(by, reason=reason)
-    snapshot = snapshots.publish(stage.rollout, by=by, reason=reason)
-    record(
-        Verb.STAGE_STARTED,
-        stage,
-        by=by,
-        reason=reason,
-        also=[attempt],
-        attempt=attempt.number,
-        fingerprint=fingerprint,
-        snapshot=snapshot.digest,
-    )
+    return attempt
+
+
+def end_attempt(stage: Stage, *, by: Actor, reason: str) -> Attempt:
+    """End the attempt that is running; a part of acts that close stages."""
+    attempt = stage.attempts.select_for_update(no_key=True).get(ended_at=None)
+    attempt.stage = stage
+    attempt.ended_at = clock.now()
+    attempt.save_as(by, reason=reason)
+    return attempt
+
+
+def _check_resume(stage: Stage, payload: dict) -> None:
+    freezes.check_unfrozen(stage.rollout_id)
+    after(StageState(stage.state), Act.RESUME)
 
 
 def _resume(stage: Stage, payload: dict, *, by: Actor, reason: str) -> None:
@@ -168,13 +198,14 @@ def _resume(stage: Stage, payload: dict, *, by: Actor, reason: str) -> None:
     record(Verb.STAGE_RESUMED, stage, by=by, reason=reason, snapshot=snapshot.digest)
 
 
-def _two_person(act: str, title: str, check, apply) -> approvals.Approvable:
+def two_person(act: str, title: str, check, apply) -> approvals.Approvable:
+    """An act on a stage that one person asks for and another confirms."""
     return approvals.Approvable(
         act=act,
         title=title,
         ask=May.REQUEST_EXPOSURE,
         confirm=May.CONFIRM_EXPOSURE,
-        subject=_locked,
+        subject=locked,
         base=_base,
         check=check,
         apply=apply,
@@ -182,10 +213,10 @@ def _two_person(act: str, title: str, check, apply) -> approvals.Approvable:
     )
 
 
-start = _two_person(START, "Start a stage", _check_start, _start)
-resume = _two_person(
+start = two_person(START, "Start a stage", _check_start, _start)
+resume = two_person(
     RESUME,
     "End a hold",
-    lambda stage, payload: after(StageState(stage.state), Act.RESUME) and None,
+    _check_resume,
     _resume,
 )

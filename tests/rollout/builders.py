@@ -1,14 +1,18 @@
 """Rollouts, stages and services, as short as they can be."""
 
+from dataclasses import replace
 from itertools import count
 
 from portal.domain.roles import Scope
 from portal.models import Actor, Approval, Authentication
 from portal.services import actors, approvals, tokens
 from rollout.domain import baseline
+from rollout.domain.stages import StagePlan, StageState
 from rollout.models import Rollout, Stage
-from rollout.services import changes, rollouts, stages
+from rollout.services import changes, rollouts, runs, snapshots, stages
+from rollout.services.decisions import decide_for
 from tests.builders import a_person, an_actor
+from tests.rollout.documents import a_manifest, raw, some_gates, spent
 
 KEY = baseline.ROLLOUT
 ASKED = {
@@ -76,3 +80,49 @@ def a_service(*scopes: str, rollout: str = KEY) -> tuple[Actor, str]:
         rollout=rollout,
     )
     return actors.for_token(made.token), made.text
+
+
+def an_open_stage(position: int = 1, **plan: object) -> Stage:
+    """A stage with a bar that eleven runs can reach, started by two people."""
+    stage = a_rollout().stages.get(position=position)
+    small = StagePlan(
+        query_classes=("fixture_replay",),
+        teams=("*",),
+        modes=("*",),
+        judged_gates=("A",),
+        promote_bar=0.7,
+        floor=0.5,
+        max_runs=50,
+    )
+    stage.plan = replace(small, **plan).to_json()
+    stage.coverage = replace(small, **plan).coverage_steps[0]
+    stage.state = StageState.READY
+    host = actors.host()
+    stage.save_as(host, reason="test")
+    snapshots.publish(rollouts.locked(stage.rollout_id), by=host, reason="test")
+    confirmed(stages.request_start(stage.pk, by=an_actor("engineer"), reason="go"))
+    stage.refresh_from_db()
+    return stage
+
+
+def a_finished_run(
+    run_id: str, *, passed: str = "ABCDEF", failed: str = "", **asked: str
+) -> None:
+    """A run that was admitted, ran, and ended: these gates passed, these failed."""
+    service, _ = a_service()
+    decide_for(KEY, {"run_id": run_id, **ASKED, **asked}, by=service, reason="")
+    gates = some_gates(run_id, passed=passed, failed=failed)
+    status = "failed" if failed else "completed"
+    manifest = a_manifest(run_id, status=status, **spent())
+    runs.receive_gates(KEY, run_id, raw(gates), by=service, reason="")
+    runs.receive_manifest(KEY, run_id, raw(manifest), by=service, reason="")
+
+
+def finished_runs(prefix: str, said: str) -> None:
+    """Runs one after the other: `P` passed all, `F` failed gate A."""
+    for number, each in enumerate(said):
+        a_finished_run(
+            f"{prefix}-{number}",
+            passed="ABCDEF" if each == "P" else "BCDEF",
+            failed="" if each == "P" else "A",
+        )

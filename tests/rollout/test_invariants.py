@@ -104,7 +104,7 @@ def test_all_ten_hold_after_a_full_life(history, capsys):
         (7, "UPDATE portal_approval SET state = 'pending'"),
         (
             8,
-            "UPDATE rollout_historicalstage SET state = 'promoted' "
+            "UPDATE rollout_historicalstage SET state = 'disabled' "
             "WHERE position = 0 AND history_id = (SELECT min(history_id) "
             "FROM rollout_historicalstage WHERE position = 0)",
         ),

@@ -1,0 +1,162 @@
+"""Moving on to the next stage: asked by one person, confirmed by another, or planned.
+
+Everything is looked at again at the moment it is applied: the stage, its evidence,
+every readiness check, the switch. A plan that promotes by itself was approved by two.
+"""
+
+from django.db import transaction
+
+from portal.domain.roles import May
+from portal.errors import Invalid, WrongMoment
+from portal.models import Actor, Approval
+from portal.services import approvals
+from portal.services.access import require
+from portal.services.ledger import record
+from rollout.domain.judgements import Verdict
+from rollout.domain.stages import Act, StagePlan, StageState, after
+from rollout.domain.verbs import Verb
+from rollout.models import Stage
+from rollout.services import evidence, freezes, readiness, snapshots, stages
+
+PROMOTE = "rollout.stage.promote"
+
+
+def request_promotion(
+    stage_id: int, *, by: Actor, reason: str, to: str = ""
+) -> Approval:
+    """Ask to go on to the next stage, or `to` a later one beyond optional ones."""
+    payload = {"to": to} if to else {}
+    return approvals.request(PROMOTE, stage_id, by=by, reason=reason, payload=payload)
+
+
+@transaction.atomic
+def promote_by_plan(stage_id: int, *, by: Actor, reason: str) -> Stage:
+    """Go on because the plan says that proven evidence suffices."""
+    stage = stages.locked(stage_id)
+    require(by, May.HOLD, rollout=stage.rollout.key)
+    if not StagePlan.from_json(stage.plan).promotes_by_itself:
+        raise WrongMoment(
+            "This stage is promoted by people.",
+            code="APPROVAL_REQUIRED",
+            possible=["request promotion"],
+        )
+    _check(stage, {})
+    _promote(stage, {}, by=by, reason=reason, is_by_plan=True)
+    return stage
+
+
+def targets(stage: Stage) -> list[Stage]:
+    """Where a promotion can lead: the next stage, and what optional ones hide."""
+    found = []
+    for later in stage.rollout.stages.filter(position__gt=stage.position):
+        found.append(later)
+        if not StagePlan.from_json(later.plan).is_optional:
+            break
+    return found
+
+
+def lacking(stage: Stage) -> list[str]:
+    """What a promotion still lacks, each a sentence; empty when it could be."""
+    found = [*_evidence_lacking(stage), *readiness.lacking(stage)]
+    if not targets(stage):
+        found.append("There is no later stage.")
+    return found
+
+
+def _evidence_lacking(stage: Stage) -> list[str]:
+    plan = StagePlan.from_json(stage.plan)
+    attempt = stages.open_attempt(stage)
+    if attempt is None:
+        return ["Evidence: the stage is not open"]
+    if stage.coverage < plan.coverage_steps[-1]:
+        steps = " → ".join(f"{step:g} %" for step in plan.coverage_steps)
+        return [f"Coverage: it is {stage.coverage:g} % of {steps}"]
+    if plan.is_judged_by_person or plan.promote_bar is None:
+        return []
+    evaluation = evidence.latest(attempt)
+    if evaluation is None:
+        return ["Evidence: nothing was evaluated yet"]
+    if evaluation.verdict not in (Verdict.PROMOTE, Verdict.AWAIT_APPROVAL):
+        return [f"Evidence: {evaluation.sentence}"]
+    return []
+
+
+def _check(stage: Stage, payload: dict) -> None:
+    freezes.check_unfrozen(stage.rollout_id)
+    after(_promotable(stage), Act.PROMOTE)
+    attempt = stages.open_attempt(stage)
+    evaluation = evidence.latest(attempt) if attempt else None
+    if evaluation is not None and not _is_judged_by_person(stage):
+        evidence.check_own(evaluation, attempt)
+    if found := lacking(stage):
+        raise WrongMoment(
+            "This stage cannot be promoted yet. " + " ".join(found),
+            code="NOT_READY",
+            lacking=found,
+            possible=["hold", "roll back"],
+        )
+    _target(stage, payload)
+
+
+def _is_judged_by_person(stage: Stage) -> bool:
+    plan = StagePlan.from_json(stage.plan)
+    return plan.is_judged_by_person or plan.promote_bar is None
+
+
+def _promotable(stage: Stage) -> StageState:
+    """A stage that a person judges is promotable because a person says so."""
+    state = StageState(stage.state)
+    if state == StageState.RUNNING and _is_judged_by_person(stage):
+        return after(state, Act.FIND_PROMOTABLE)
+    return state
+
+
+def _target(stage: Stage, payload: dict) -> Stage:
+    possible = targets(stage)
+    wanted = payload.get("to") or (possible[0].key if possible else "")
+    for each in possible:
+        if each.key == wanted:
+            return each
+    raise Invalid(
+        f"A promotion of {stage.key} leads to "
+        f"{' or '.join(each.key for each in possible) or 'nowhere'}.",
+        errors=[{"pointer": "/to", "detail": "is no stage that comes next"}],
+    )
+
+
+def _promote(
+    stage: Stage, payload: dict, *, by: Actor, reason: str, is_by_plan: bool = False
+) -> None:
+    target = stages.locked(_target(stage, payload).pk)
+    if StageState(stage.state) != _promotable(stage):
+        stage.state = _promotable(stage)
+        stage.save_as(by, reason=reason)
+    stage.state = after(StageState(stage.state), Act.PROMOTE)
+    stage.save_as(by, reason=reason)
+    attempt = stages.end_attempt(stage, by=by, reason=reason)
+    if StageState(target.state) == StageState.DRAFT:
+        target.state = after(StageState.DRAFT, Act.MAKE_READY)
+        target.save_as(by, reason=reason)
+    target.coverage = StagePlan.from_json(target.plan).coverage_steps[0]
+    begun = stages.begin(target, Act.START, by=by, reason=reason)
+    evaluation = evidence.latest(attempt)
+    snapshot = snapshots.publish(stage.rollout, by=by, reason=reason)
+    record(
+        Verb.STAGE_PROMOTED,
+        stage,
+        by=by,
+        reason=reason,
+        also=[target, attempt, begun],
+        to=target.key,
+        attempt=begun.number,
+        is_by_plan=is_by_plan,
+        evaluation=evaluation.digest if evaluation else None,
+        snapshot=snapshot.digest,
+    )
+
+
+def _apply(stage: Stage, payload: dict, *, by: Actor, reason: str) -> None:
+    _promote(stage, payload, by=by, reason=reason)
+
+
+promote = stages.two_person(PROMOTE, "Promote a stage", _check, _apply)

@@ -1,0 +1,125 @@
+"""May more be exposed? Every part that has a say registers its check.
+
+A check is asked each time anew, also at the moment when a promotion is applied. Apps to
+the right register theirs (drills, verification, incidents) when they are loaded.
+"""
+
+from collections.abc import Callable
+
+from portal import clock
+from rollout.domain.readiness import Check, Light, light_until, missing
+from rollout.models import OnCall, Stage
+from rollout.services import evidence, freezes, stages
+
+ON_CALL_WARNS_S = 2 * 3600
+Ask = Callable[[Stage], Check]
+_checks: dict[str, Ask] = {}
+
+
+def register(name: str, ask: Ask) -> None:
+    """Add a check that every stage has to pass before it moves on."""
+    _checks[name] = ask
+
+
+def checks(stage: Stage) -> list[Check]:
+    """Every check but the statistics, in the order in which they were registered."""
+    return [ask(stage) for ask in _checks.values()]
+
+
+def lacking(stage: Stage) -> list[str]:
+    """What is in the way, each a sentence."""
+    return missing(checks(stage))
+
+
+def failures_reviewed(stage: Stage) -> Check:
+    """No hard gate has failed for good without somebody having looked at it."""
+    attempt = stages.open_attempt(stage)
+    open_ones = evidence.unreviewed(attempt) if attempt else []
+    if not open_ones:
+        return Check(
+            name="Failures reviewed",
+            light=Light.GREEN,
+            says="every hard-gate failure of this attempt has been looked at",
+        )
+    run, gate = open_ones[0]
+    more = f" and {len(open_ones) - 1} more" if open_ones[1:] else ""
+    return Check(
+        name="Failures reviewed",
+        light=Light.RED,
+        says=f"gate {gate} of {run.run_id}{more} failed and nobody has looked at it",
+        remedy="Review the failure",
+        link=f"/admin/rollout/run/{run.pk}/change/",
+    )
+
+
+def on_call(stage: Stage) -> Check:
+    """Somebody has confirmed to be on call."""
+    newest = (
+        OnCall.objects.filter(rollout_id=stage.rollout_id)
+        .select_related("person")
+        .order_by("-until")
+        .first()
+    )
+    link = f"/admin/rollout/rollout/{stage.rollout_id}/act/confirm_on_call/"
+    remedy = "Confirm that you are on call"
+    if newest is None:
+        return Check(
+            name="On call",
+            light=Light.RED,
+            says="nobody has confirmed to be on call",
+            remedy=remedy,
+            link=link,
+        )
+    light = light_until(newest.until, now=clock.now(), warn_s=ON_CALL_WARNS_S)
+    is_over = light == Light.RED
+    return Check(
+        name="On call",
+        light=light,
+        says=f"{newest.person} {'was' if is_over else 'is'} on call",
+        since=newest.confirmed_at,
+        expires_at=newest.until,
+        remedy="" if light == Light.GREEN else remedy,
+        link=link,
+    )
+
+
+def no_freeze(stage: Stage) -> Check:
+    """Nothing is frozen."""
+    frozen = freezes.on(stage.rollout_id)
+    if not frozen:
+        return Check(name="No freeze", light=Light.GREEN, says="nothing is frozen")
+    first = frozen[0]
+    return Check(
+        name="No freeze",
+        light=Light.RED,
+        says=f"frozen by {first.owner}: {first.reason}",
+        expires_at=first.expires_at,
+        remedy="Lift the freeze",
+        link="/admin/rollout/freeze/",
+    )
+
+
+def switch_released(stage: Stage) -> Check:
+    """The emergency switch is released."""
+    switch = stage.rollout.switch
+    if not switch.is_engaged:
+        return Check(
+            name="Switch released", light=Light.GREEN, says="Option C is not off"
+        )
+    return Check(
+        name="Switch released",
+        light=Light.RED,
+        says=f"the switch is engaged: {switch.reason}",
+        since=switch.changed_at,
+        remedy="Ask for the release",
+        link=f"/admin/rollout/switch/{switch.pk}/change/",
+    )
+
+
+for _name, _ask in {
+    "failures": failures_reviewed,
+    "on_call": on_call,
+    "freeze": no_freeze,
+    "switch": switch_released,
+}.items():
+    register(_name, _ask)

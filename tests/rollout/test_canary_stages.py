@@ -1,0 +1,465 @@
+"""A stage's evidence is judged, and the stage moves by it."""
+
+import json
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.core.management import call_command
+
+from portal import clock
+from portal.errors import Conflict, NotAllowed, WrongMoment
+from portal.models import LedgerEntry
+from portal.services import actors
+from rollout.domain.bucketing import bucket
+from rollout.domain.freezes import Scope
+from rollout.domain.judgements import Verdict
+from rollout.domain.stages import StageState
+from rollout.domain.verbs import Verb
+from rollout.models import (
+    Attempt,
+    Directive,
+    Evaluation,
+    Freeze,
+    Reconciliation,
+    Rollback,
+    Run,
+    Stage,
+)
+from rollout.services import (
+    artifacts,
+    evaluations,
+    events,
+    evidence,
+    flags,
+    freezes,
+    promotions,
+    readiness,
+    reviews,
+    rollbacks,
+    runs,
+    stages,
+    switch,
+    vault,
+)
+from rollout.services.decisions import decide_for
+from tests.builders import an_actor, the_last_line
+from tests.rollout.builders import (
+    ASKED,
+    KEY,
+    a_finished_run,
+    a_running_stage,
+    a_service,
+    an_open_stage,
+    approved_and_applied,
+    confirmed,
+    finished_runs,
+)
+from tests.rollout.documents import a_manifest, an_event, lines, raw
+
+pytestmark = pytest.mark.django_db
+
+
+def judge(stage) -> Evaluation:
+    return evaluations.evaluate(stage.pk, by=actors.system(), reason="test")
+
+
+def state_of(stage) -> str:
+    return Stage.objects.get(pk=stage.pk).state
+
+
+def somebody_is_on_call() -> None:
+    freezes.confirm_on_call(KEY, by=an_actor("operator"), reason="here")
+
+
+def a_proven_stage(**plan) -> Stage:
+    """A stage that has shown its bar, with everything else green too."""
+    stage = an_open_stage(**plan)
+    somebody_is_on_call()
+    finished_runs("run", "P" * 11)
+    judge(stage)
+    stage.refresh_from_db()
+    return stage
+
+
+def promote(stage, **how) -> None:
+    confirmed(
+        promotions.request_promotion(
+            stage.pk, by=an_actor("engineer"), reason="proven", **how
+        )
+    )
+
+
+# Judging
+
+
+def test_evidence_is_collected_until_it_shows_the_bar():
+    stage = an_open_stage()
+    somebody_is_on_call()
+    finished_runs("run", "P" * 10)
+    assert judge(stage).verdict == Verdict.COLLECT
+    assert state_of(stage) == StageState.RUNNING
+
+    finished_runs("last", "P")
+
+    found = judge(stage)
+    assert (found.verdict, found.judged_runs) == (Verdict.PROMOTE, 11)
+    assert state_of(stage) == StageState.PROMOTABLE
+    assert "11 of 11 passed; this proves at least 70 %" in found.sentence
+
+
+def test_judging_again_without_news_keeps_nothing():
+    stage = an_open_stage()
+    finished_runs("run", "P" * 3)
+    first = judge(stage)
+
+    assert judge(stage) == first
+    assert Evaluation.objects.filter(mode="live").count() == 1
+
+
+def test_a_run_that_ends_has_its_stage_judged_by_a_worker(carry_out_jobs):
+    stage = an_open_stage()
+    finished_runs("run", "PP")
+
+    carry_out_jobs()
+
+    found = Evaluation.objects.get(stage=stage, mode="live")
+    assert (found.verdict, found.judged_runs) == (Verdict.COLLECT, 2)
+
+
+def test_what_finishes_early_waits_for_what_started_before_it():
+    stage = an_open_stage()
+    service, _ = a_service()
+    decide_for(KEY, {"run_id": "slow", **ASKED}, by=service, reason="")
+    finished_runs("run", "P" * 11)
+    assert judge(stage).judged_runs == 0
+
+    late = clock.now() + timedelta(hours=3)
+    with time_machine.travel(late, tick=True):
+        found = judge(stage)
+
+    assert found.judged_runs == 12  # open for too long: unknown, and no pass
+    assert found.verdict != Verdict.PROMOTE
+
+
+def test_an_evaluation_is_computed_again_from_its_row():
+    stage = a_proven_stage()
+    found = evidence.latest(stage.attempts.get())
+
+    assert evaluations.recompute(found) == []
+    forged = json.loads(found.body)
+    forged["judgement"]["verdict"] = "roll_back"
+    found.body = json.dumps(forged)
+    assert evaluations.recompute(found) == ["/digest"]
+
+
+def test_evidence_of_another_configuration_does_not_count():
+    stage = a_proven_stage()
+    found = evidence.latest(stage.attempts.get())
+    flag = stage.rollout.flags.get(key="PAI_DR_CLI_MAX_WAVE1_AGENTS")
+    flags.change_default(flag.pk, 3, by=an_actor("engineer"), reason="other")
+
+    with pytest.raises(Conflict) as refusal:
+        evidence.check_own(found, stages.open_attempt(stage))
+    assert refusal.value.code == "FOREIGN_FINGERPRINT"
+    with pytest.raises(Conflict):
+        promote(stage)
+    assert judge(stage).judged_runs == 0
+
+
+# Promotion
+
+
+def test_two_people_promote_what_is_proven_and_the_next_stage_begins():
+    stage = a_proven_stage()
+
+    promote(stage)
+
+    assert state_of(stage) == StageState.PROMOTED
+    after = Stage.objects.get(position=2)
+    assert after.state == StageState.RUNNING
+    assert Attempt.objects.filter(ended_at=None).get().stage == after
+    assert LedgerEntry.objects.filter(verb=Verb.STAGE_PROMOTED).count() == 1
+
+
+def test_an_optional_stage_can_be_passed_over():
+    stage = a_proven_stage()
+
+    promote(stage, to="broad-rollout")
+
+    broad = Stage.objects.get(position=3)
+    assert (broad.state, broad.coverage) == (StageState.RUNNING, 5)
+
+
+def test_a_plan_may_promote_by_itself():
+    stage = an_open_stage(promotes_by_itself=True)
+    somebody_is_on_call()
+    finished_runs("run", "P" * 11)
+
+    judge(stage)
+
+    assert state_of(stage) == StageState.PROMOTED
+
+
+@pytest.mark.parametrize(
+    ("spoil", "lacks"),
+    [
+        (lambda: None, "On call"),
+        (
+            lambda: (
+                somebody_is_on_call(),
+                freezes.freeze(
+                    KEY,
+                    Scope.EXPANSION,
+                    clock.now() + timedelta(hours=1),
+                    by=an_actor("operator"),
+                    reason="holiday",
+                ),
+            ),
+            "holiday",
+        ),
+        (
+            lambda: (
+                somebody_is_on_call(),
+                switch.engage(KEY, by=an_actor("operator"), reason="smoke"),
+            ),
+            "smoke",
+        ),
+    ],
+    ids=["nobody on call", "frozen", "switched off"],
+)
+def test_proven_evidence_is_not_enough(spoil, lacks):
+    stage = an_open_stage()
+    finished_runs("run", "P" * 11)
+    spoil()
+    found = judge(stage)
+
+    assert found.verdict == Verdict.AWAIT_APPROVAL
+    with pytest.raises(WrongMoment) as refusal:
+        promote(stage)
+    assert lacks in str(refusal.value)
+    assert state_of(stage) == StageState.PROMOTABLE
+
+
+def test_what_is_lost_between_asking_and_confirming_is_noticed():
+    stage = a_proven_stage()
+    asked = promotions.request_promotion(
+        stage.pk, by=an_actor("engineer"), reason="proven"
+    )
+    with time_machine.travel(clock.now() + timedelta(hours=23, minutes=59), tick=True):
+        freezes.freeze(
+            KEY,
+            Scope.EXPANSION,
+            clock.now() + timedelta(hours=1),
+            by=an_actor("operator"),
+            reason="later",
+        )
+        with pytest.raises(WrongMoment):
+            confirmed(asked)
+
+
+def test_a_stage_that_is_not_promotable_is_not_promoted():
+    stage = an_open_stage()
+    somebody_is_on_call()
+
+    with pytest.raises(WrongMoment):
+        promote(stage)
+
+
+def test_a_stage_that_a_person_judges_is_promoted_when_all_else_is_green():
+    stage = a_running_stage()
+    with pytest.raises(WrongMoment, match="on call"):
+        promote(stage)
+
+    somebody_is_on_call()
+    promote(stage)
+
+    assert state_of(stage) == StageState.PROMOTED
+    assert Stage.objects.get(position=1).state == StageState.RUNNING
+
+
+def test_an_unreviewed_failure_stands_in_the_way_until_somebody_has_looked():
+    stage = an_open_stage()
+    somebody_is_on_call()
+    finished_runs("run", "F" + "P" * 40)
+    assert judge(stage).verdict == Verdict.AWAIT_APPROVAL
+
+    reviews.review_failure(
+        KEY, "run-0", "A", by=an_actor("engineer"), reason="a typo in the prompt"
+    )
+
+    assert the_last_line()[1:] == (Verb.FAILURE_REVIEWED, "a typo in the prompt")
+    assert judge(stage).verdict == Verdict.PROMOTE
+    with pytest.raises(WrongMoment):
+        reviews.review_failure(KEY, "run-1", "A", by=an_actor("qa"), reason="x")
+
+
+def test_coverage_widens_step_by_step_when_the_evidence_has_shown_the_bar():
+    stage = an_open_stage(coverage_steps=(50, 100))
+    somebody_is_on_call()
+    with pytest.raises(WrongMoment) as refusal:
+        stages.set_coverage(stage.pk, 100, by=an_actor("engineer"), reason="bolder")
+    assert refusal.value.code == "STAGE_NOT_PROVEN"
+    for number in range(40):
+        if bucket(stage.rollout.salt, f"run-{number}") < 5_000:
+            a_finished_run(f"run-{number}")
+    judge(stage)
+
+    with pytest.raises(WrongMoment, match="Coverage"):
+        promote(stage)
+    approved_and_applied(
+        stages.set_coverage(stage.pk, 100, by=an_actor("engineer"), reason="proven")
+    )
+    promote(stage)
+
+    assert state_of(stage) == StageState.PROMOTED
+
+
+# Rolling back
+
+
+def test_a_bad_stage_goes_back_to_the_last_stable_one_by_itself(carry_out_jobs):
+    first = a_running_stage()
+    somebody_is_on_call()
+    promote(first)
+    finished_runs("bad", "F" * 20)
+
+    while carry_out_jobs():
+        pass
+
+    assert state_of(Stage.objects.get(position=1)) == StageState.ROLLED_BACK
+    assert state_of(first) == StageState.RUNNING
+    rollback = Rollback.objects.get()
+    assert (rollback.to_stage, rollback.trigger) == (first, "statistics")
+    assert Reconciliation.objects.get(rollback=rollback).is_clean
+    assert Freeze.objects.get().scope == Scope.EXPANSION
+    assert first.attempts.count() == 2
+
+
+def test_one_hard_failure_is_enough_where_the_plan_says_so():
+    stage = a_running_stage()
+    a_finished_run("bad", failed="B", passed="A")
+
+    judge(stage)
+
+    assert state_of(stage) == StageState.ROLLED_BACK
+    assert Rollback.objects.get().to_stage is None
+    service, _ = a_service()
+    decision = decide_for(KEY, {"run_id": "next", **ASKED}, by=service, reason="")
+    assert decision.reason == "NOT_STARTED"
+
+
+def test_a_person_rolls_back_at_once_and_open_runs_are_sent_away(carry_out_jobs):
+    stage = an_open_stage()
+    service, _ = a_service()
+    for number in range(3):
+        run_id = f"open-{number}"
+        decide_for(KEY, {"run_id": run_id, **ASKED}, by=service, reason="")
+        artifacts.store(KEY, run_id, "a.md", [b"kept"], by=service, reason="")
+        events.receive(KEY, run_id, lines(an_event(1, run_id)), by=service, reason="")
+        runs.receive_manifest(
+            KEY, run_id, raw(a_manifest(run_id)), by=service, reason=""
+        )
+
+    rollback = rollbacks.roll_back(stage.pk, by=an_actor("operator"), reason="smoke")
+    while carry_out_jobs():
+        pass
+    rollbacks.direct_affected(rollback.pk, by=actors.system(), reason="again")
+    rollbacks.reconcile_rollback(rollback.pk, by=actors.system(), reason="again")
+
+    assert rollback.affected_runs == 3
+    assert set(Run.objects.values_list("status", flat=True)) == {"cancelled"}
+    assert Directive.objects.filter(kind="reroute").count() == 3
+    report = Reconciliation.objects.get()
+    assert report.is_clean
+    assert report.counts["artifacts"] == {"before": 3, "found": 3}
+    assert report.counts["events"] == {"before": 3, "found": 3}
+    again = rollbacks.roll_back(stage.pk, by=an_actor("operator"), reason="again")
+    assert again is None
+
+
+def test_a_reconciliation_names_what_was_lost(carry_out_jobs):
+    stage = an_open_stage()
+    service, _ = a_service()
+    decide_for(KEY, {"run_id": "open", **ASKED}, by=service, reason="")
+    stored, _ = artifacts.store(KEY, "open", "a.md", [b"lost"], by=service, reason="")
+    rollback = rollbacks.roll_back(stage.pk, by=an_actor("operator"), reason="smoke")
+    path = vault.path_of(stored.digest)
+    path.chmod(0o600)
+    path.write_bytes(b"LOST")
+
+    found = rollbacks.reconcile_rollback(rollback.pk, by=actors.system(), reason="done")
+
+    assert not found.is_clean
+    assert found.missing[0]["name"] == "a.md version 1"
+
+
+def test_starting_again_launders_nothing():
+    stage = an_open_stage()
+    finished_runs("bad", "F" * 4 + "P" * 10)
+    before = judge(stage)
+    rollbacks.roll_back(stage.pk, by=an_actor("operator"), reason="a look at it")
+    for freeze in Freeze.objects.all():
+        freezes.lift(freeze.pk, by=an_actor("architect"), reason="looked at")
+    confirmed(stages.request_start(stage.pk, by=an_actor("engineer"), reason="again"))
+
+    after = judge(stage)
+
+    assert after.attempt != before.attempt
+    assert after.judged_runs == before.judged_runs == 14
+
+
+def test_who_may_not_roll_back_does_not():
+    stage = an_open_stage()
+
+    with pytest.raises(NotAllowed):
+        rollbacks.roll_back(stage.pk, by=an_actor("auditor"), reason="x")
+
+
+# Freezes
+
+
+def test_a_freeze_stops_expansion_and_nothing_towards_safety():
+    stage = an_open_stage(coverage_steps=(100,))
+    operator = an_actor("operator")
+    frozen = freezes.freeze(
+        KEY,
+        Scope.EXPANSION,
+        clock.now() + timedelta(hours=1),
+        by=operator,
+        reason="holiday",
+    )
+    stages.set_coverage(stage.pk, 40, by=operator, reason="narrower")
+    stages.hold(stage.pk, by=operator, reason="stop")
+    with pytest.raises(WrongMoment) as refusal:
+        stages.request_resume(stage.pk, by=operator, reason="go on")
+    assert refusal.value.code == "FROZEN"
+
+    with pytest.raises(NotAllowed):
+        freezes.lift(frozen.pk, by=an_actor("engineer"), reason="mine now")
+    freezes.lift(frozen.pk, by=operator, reason="over")
+    stages.request_resume(stage.pk, by=operator, reason="go on")
+
+
+def test_readiness_says_what_lacks_and_where_to_mend_it():
+    stage = an_open_stage()
+
+    found = {check.name: check for check in readiness.checks(stage)}
+
+    assert found["On call"].light == "red"
+    assert found["On call"].link
+    somebody_is_on_call()
+    with time_machine.travel(clock.now() + timedelta(hours=23), tick=True):
+        soon = {check.name: check for check in readiness.checks(stage)}["On call"]
+        assert (soon.light, soon.is_met) == ("amber", True)
+    with time_machine.travel(clock.now() + timedelta(hours=25), tick=True):
+        over = {check.name: check for check in readiness.checks(stage)}["On call"]
+        assert not over.is_met
+
+
+def test_every_evaluation_comes_out_the_same_on_the_command_line(capsys):
+    a_proven_stage()
+
+    call_command("recompute_evaluations", "--json")
+
+    assert json.loads(capsys.readouterr().out)["differences"] == []
