@@ -128,6 +128,7 @@ ROUTINE.update(
         Verb.EVENTS_RECEIVED,
         Verb.ARTIFACT_STORED,
         Verb.RUN_ADVANCED,
+        Verb.STAGE_EVALUATED,
     }
 )
 register(Panel(10, "rollout/panels/switches.html", switches))

@@ -4,6 +4,7 @@ from django.urls import path
 
 from rollout.api import (
     artifacts,
+    canary,
     changes,
     configuration,
     decisions,
@@ -20,6 +21,17 @@ urlpatterns = [
     path("stages", rollouts.StagesView.as_view()),
     path("stages/<slug:key>/request-start", rollouts.StageStartView.as_view()),
     path("stages/<slug:key>/hold", rollouts.StageHoldView.as_view()),
+    path("stages/<slug:key>/request-resume", canary.StageResumeView.as_view()),
+    path("stages/<slug:key>/request-promotion", canary.StagePromoteView.as_view()),
+    path("stages/<slug:key>/rollback", canary.StageRollbackView.as_view()),
+    path("stages/<slug:key>/readiness", canary.ReadinessView.as_view()),
+    path("rollbacks", canary.RollbacksView.as_view()),
+    path("evaluations", canary.EvaluationsView.as_view()),
+    path("evaluations/<int:evaluation_id>", canary.EvaluationView.as_view()),
+    path("evaluations/<int:evaluation_id>/recompute", canary.RecomputeView.as_view()),
+    path("freezes", canary.FreezesView.as_view()),
+    path("freezes/<int:freeze_id>/lift", canary.LiftView.as_view()),
+    path("on-call", canary.OnCallView.as_view()),
     path("switch", rollouts.SwitchView.as_view()),
     path("switch/engage", rollouts.SwitchEngageView.as_view()),
     path("switch/request-release", rollouts.SwitchReleaseView.as_view()),
@@ -49,6 +61,7 @@ urlpatterns = [
     path("runs/<str:run_id>/events", runs.EventsView.as_view()),
     path("runs/<str:run_id>/advance", runs.AdvanceView.as_view()),
     path("runs/<str:run_id>/fallback-offer", runs.FallbackOfferView.as_view()),
+    path("runs/<str:run_id>/gates/<str:gate>/review", canary.ReviewView.as_view()),
     path("runs/<str:run_id>/directives", directives.RunDirectivesView.as_view()),
     path(
         "runs/<str:run_id>/directives/<str:directive_id>/ack",

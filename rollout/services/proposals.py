@@ -15,9 +15,10 @@ from rollout.domain.compilation import configuration_in
 from rollout.domain.configuration import Configuration
 from rollout.domain.edits import Edit
 from rollout.domain.exposure import Risk, risk_of, worst
+from rollout.domain.freezes import Scope
 from rollout.domain.stages import StagePlan, check_widening
 from rollout.models import Change, Rollout
-from rollout.services import configuration, snapshots
+from rollout.services import configuration, freezes, snapshots
 
 Wanted = Callable[[dict[str, Any]], Any]  # a new configuration from the present one
 
@@ -95,7 +96,16 @@ def check_applicable(change: Change) -> Configuration:
     new = differences.carried_out(now, edits_of(change))
     configurations.check(new)
     check_widened(change)
+    check_unfrozen(change)
     return new
+
+
+def check_unfrozen(change: Change) -> None:
+    """Refuse what a freeze stops: more exposure by any, low risk by one of changes."""
+    risk = Risk(change.risk)
+    if risk.takes_approval:
+        stops = Scope.EXPANSION if risk == Risk.HIGH else Scope.CHANGES
+        freezes.check_unfrozen(change.rollout_id, stops=stops)
 
 
 def check_base(change: Change) -> Configuration:

@@ -12,9 +12,17 @@ from portal.models import Approval, Authentication, LedgerEntry
 from portal.services import actors, approvals, people
 from rollout.domain.changes import ChangeState
 from rollout.domain.flags import NO_WEB, WAVE1_AGENTS
+from rollout.domain.freezes import Scope
 from rollout.domain.verbs import Verb
 from rollout.models import Change, Flag, Rule, Snapshot, Stage
-from rollout.services import changes, configuration, flags, proposals, stages
+from rollout.services import (
+    changes,
+    configuration,
+    flags,
+    freezes,
+    proposals,
+    stages,
+)
 from tests.builders import an_actor, the_last_line, with_password
 from tests.rollout.builders import (
     KEY,
@@ -461,3 +469,24 @@ def test_a_change_of_a_plan_is_in_the_next_snapshot(engineer):
 
 def _in_an_hour():
     return clock.now() + timedelta(hours=1)
+
+
+def test_a_freeze_lets_nothing_through_but_what_is_safer(engineer):
+    high = propose(engineer, f"{AGENTS}/default", 9)
+    approved(high)
+    frozen = freezes.freeze(
+        KEY, Scope.EXPANSION, _in_an_hour(), by=engineer, reason="holiday"
+    )
+
+    with pytest.raises(WrongMoment) as refusal:
+        changes.apply(high.pk, by=engineer, reason="now")
+    assert refusal.value.code == "FROZEN"
+    freezes.lift(frozen.pk, by=engineer, reason="over")
+    changes.apply(high.pk, by=engineer, reason="now")
+
+    low = propose(engineer, "/flags/PAI_DR_CLI_RUNS_ROOT/default", "/elsewhere")
+    approved(low)
+    freezes.freeze(KEY, Scope.CHANGES, _in_an_hour(), by=engineer, reason="holiday")
+    with pytest.raises(WrongMoment):
+        changes.apply(low.pk, by=engineer, reason="now")
+    assert propose(engineer, f"{AGENTS}/default", 2).state == ChangeState.APPLIED
