@@ -3,6 +3,8 @@
 from dataclasses import replace
 from itertools import count
 
+from django.db import transaction
+
 from portal.domain.roles import Scope
 from portal.models import Actor, Approval, Authentication
 from portal.services import actors, approvals, tokens
@@ -99,7 +101,8 @@ def an_open_stage(position: int = 1, **plan: object) -> Stage:
     stage.state = StageState.READY
     host = actors.host()
     stage.save_as(host, reason="test")
-    snapshots.publish(rollouts.locked(stage.rollout_id), by=host, reason="test")
+    with transaction.atomic():
+        snapshots.publish(rollouts.locked(stage.rollout_id), by=host, reason="test")
     confirmed(stages.request_start(stage.pk, by=an_actor("engineer"), reason="go"))
     stage.refresh_from_db()
     return stage
