@@ -79,6 +79,8 @@ class Settings:
     clock: datetime | None = None
     stage_timeout_s: int | None = None
     prefix: str = "sim"
+    query_classes: tuple[str, ...] = QUERY_CLASSES
+    sensitivity: str = "no_web"
 
 
 class Portal:
@@ -305,10 +307,10 @@ class _Journey:
     async def _decide(self) -> None:
         asked = {
             "run_id": self.run_id,
-            "team": self.settings.teams[self.number % len(self.settings.teams)],
+            "team": self._of(self.settings.teams),
             "mode": "standard",
-            "query_class": QUERY_CLASSES[self.number % len(QUERY_CLASSES)],
-            "sensitivity": "no_web",
+            "query_class": self._of(self.settings.query_classes),
+            "sensitivity": self.settings.sensitivity,
         }
         answer = await self.portal.call(
             "POST",
@@ -332,6 +334,10 @@ class _Journey:
         self.checkpoint.began = began.isoformat(timespec="milliseconds")
         self.checkpoint.save(self.simulation._path(self.run_id))
 
+    def _of(self, choices: tuple[str, ...]) -> str:
+        """One after the other, by the number of the run."""
+        return choices[self.number % len(choices)]
+
     def _go_back_to_the_checkpoint(self) -> None:
         checkpoint = self.checkpoint
         plan = Plan(
@@ -341,6 +347,7 @@ class _Journey:
             pass_rates=self.settings.pass_rates,
             fault=self.settings.faults.get(self.number),
             stage_timeout_s=self.settings.stage_timeout_s,
+            sensitivity=self.settings.sensitivity,
         )
         began = datetime.fromisoformat(checkpoint.began)
         run = self.run = Run(plan, checkpoint.flags, began)

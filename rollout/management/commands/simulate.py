@@ -13,7 +13,8 @@ from django.core.management.base import CommandParser
 from portal.commands import PortalCommand
 from rollout.domain.gates import NAMES
 from rollout.domain.simulation import Fault
-from rollout.simulator import Settings, Stopped, simulate
+from rollout.domain.stages import SENSITIVITIES
+from rollout.simulator import QUERY_CLASSES, Settings, Stopped, simulate
 
 
 def fault_at(text: str) -> tuple[int, Fault]:
@@ -67,6 +68,8 @@ class Command(PortalCommand):
         parser.add_argument("--seed", default="1")
         parser.add_argument("--prefix", default="sim", help="of the run ids")
         parser.add_argument("--teams", default="alpha,beta")
+        parser.add_argument("--query-classes", default=",".join(QUERY_CLASSES))
+        parser.add_argument("--sensitivity", default="no_web", choices=SENSITIVITIES)
         parser.add_argument(
             "--pass-rate", action="append", default=[], type=rate_of, metavar="GATE=P"
         )
@@ -97,6 +100,9 @@ class Command(PortalCommand):
             seed=options["seed"],
             prefix=options["prefix"],
             teams=tuple(filter(None, options["teams"].split(","))) or ("alpha",),
+            query_classes=tuple(filter(None, options["query_classes"].split(",")))
+            or QUERY_CLASSES,
+            sensitivity=options["sensitivity"],
             pass_rates=dict(options["pass_rate"]),
             speed=options["speed"],
             faults=dict(options["fault"]),
