@@ -1,6 +1,8 @@
 """What the commands share: who acts, how they answer, how they say no."""
 
 import json
+from argparse import ArgumentTypeError
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -12,6 +14,15 @@ from portal.services import actors
 
 FOUND_SOMETHING = 1
 BAD_INPUT = 2
+
+
+def moment(text: str) -> datetime:
+    """A date and time of a command's argument; UTC unless it says otherwise."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no date and time (ISO 8601)") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 class PortalCommand(BaseCommand):

@@ -154,7 +154,11 @@ SCOPE_GRANTS: dict[Scope, frozenset[May]] = {
 SYSTEM_GRANTS: frozenset[May] = frozenset(
     _SAFETY | {May.READ, May.INGEST, May.DECIDE, May.REPORT_RUNS, May.READ_DIRECTIVES}
 )
-HOST_GRANTS: frozenset[May] = SYSTEM_GRANTS | {May.MANAGE_ACCESS, May.REQUEUE_JOB}
+HOST_GRANTS: frozenset[May] = SYSTEM_GRANTS | {
+    May.MANAGE_ACCESS,
+    May.REQUEUE_JOB,
+    May.PROPOSE_CHANGE,  # what takes a second person also takes a first one with a name
+}
 
 
 def roles_that(act: May) -> list[Role]:

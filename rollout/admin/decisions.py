@@ -7,7 +7,7 @@ from django.utils.html import format_html, format_html_join
 
 from portal.admin.governed import GovernedAdmin
 from rollout.models import Decision
-from rollout.services import decisions
+from rollout.services import decisions, explanations
 
 
 @admin.register(Decision)
@@ -44,7 +44,7 @@ class DecisionAdmin(GovernedAdmin):
 
     @admin.display(description="why, step by step")
     def why(self, decision: Decision) -> str:
-        steps = decisions.explain(decision)
+        steps = explanations.of_decision(decision)
         return format_html(
             "<ol class='steps'>{}</ol>",
             format_html_join(

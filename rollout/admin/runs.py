@@ -25,7 +25,7 @@ from rollout.models import (
     RunEvent,
     RunTimeout,
 )
-from rollout.services import decisions, fallback, runs
+from rollout.services import decisions, explanations, fallback, runs
 
 MOST_SHOWN = 200
 WORTH_SHOWING_S = 30  # decision 20
@@ -150,7 +150,7 @@ def _page_of(run: Run) -> dict[str, Any]:
         "directives": run.directives.select_related("issued_by")[:20],
         "skew_s": _skew_s(manifest),
         "decision": run.decision,
-        "steps": decisions.explain(run.decision) if run.decision else [],
+        "steps": explanations.of_decision(run.decision) if run.decision else [],
         "is_replayed": run.decision is not None
         and decisions.replay(run.decision) is None,
     }

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,7 +15,7 @@ from portal.errors import Conflict, NotAllowed
 from portal.services.access import require
 from rollout.api.rollouts import ROLLOUT, RolloutView
 from rollout.models import Decision
-from rollout.services import decisions
+from rollout.services import decisions, explanations
 
 
 class Question(serializers.Serializer):
@@ -135,9 +135,68 @@ class DecisionView(PortalView):
 class ExplainView(DecisionView):
     """Why it was decided so, step by step."""
 
-    @extend_schema(summary="Explain a decision", responses=Step(many=True))
+    @extend_schema(
+        summary="Explain a decision",
+        parameters=[
+            OpenApiParameter("flag", str, description="Why this flag had its value.")
+        ],
+        responses=Step(many=True),
+    )
     def get(self, request: Request, decision_id: str) -> Response:
-        return Response(decisions.explain(self.found(decision_id)))
+        flag = request.query_params.get("flag", "")
+        found = self.found(decision_id)
+        return Response(explanations.of_decision(found, flag=flag))
+
+
+class Trial(serializers.Serializer):
+    """A context, and the moment to try it at."""
+
+    context = serializers.DictField()
+    at = serializers.DateTimeField(required=False, help_text="Now, unless given.")
+    flag = serializers.CharField(required=False, default="")
+
+
+class TriedShape(serializers.Serializer):
+    """What the context would get, and why; nothing was recorded."""
+
+    revision = serializers.IntegerField(source="snapshot.revision")
+    snapshot = serializers.CharField(source="snapshot.digest")
+    workflow = serializers.CharField(source="answer.workflow")
+    reason = serializers.CharField(source="answer.reason")
+    stage = serializers.CharField(source="answer.stage", allow_null=True)
+    bucket = serializers.IntegerField(source="answer.bucket", allow_null=True)
+    flags = serializers.DictField(source="answer.flags")
+    steps = Step(many=True)
+    flag_steps = Step(many=True)
+
+
+class TryView(RolloutView):
+    """What would a context get, now or then? Nothing is recorded."""
+
+    may = {"POST": May.READ}
+
+    @extend_schema(
+        summary="Try a context",
+        parameters=[ROLLOUT],
+        request=Trial,
+        responses=TriedShape,
+        examples=[
+            OpenApiExample(
+                "Why so many agents?",
+                {
+                    "context": {"team": "alpha", "mode": "deep"},
+                    "flag": "PAI_DR_CLI_MAX_WAVE1_AGENTS",
+                },
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        said = self.said(Trial)
+        tried = explanations.try_context(
+            self.key, said["context"], at=said.get("at"), flag=said["flag"]
+        )
+        return Response(TriedShape(tried).data)
 
 
 class Replayed(serializers.Serializer):

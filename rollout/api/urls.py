@@ -39,6 +39,7 @@ urlpatterns = [
     path("decisions/<str:decision_id>", decisions.DecisionView.as_view()),
     path("decisions/<str:decision_id>/explain", decisions.ExplainView.as_view()),
     path("decisions/<str:decision_id>/replay", decisions.ReplayView.as_view()),
+    path("try", decisions.TryView.as_view()),
     path("runs", runs.RunsView.as_view()),
     path("runs/<str:run_id>", runs.RunView.as_view()),
     path("runs/<str:run_id>/manifest", runs.ManifestView.as_view()),

@@ -12,6 +12,7 @@ from rollout.domain.bucketing import percentage_of, share_of
 from rollout.domain.configuration import Configuration
 from rollout.domain.configuration_schema import SCHEMA_NAME
 from rollout.domain.edits import ABSENT, Edit
+from rollout.domain.stages import StagePlan
 from rollout.models import Flag, Rollout, Rule, Segment
 
 _PLAIN = (
@@ -36,7 +37,10 @@ def read(rollout: Rollout) -> dict[str, Any]:
             for segment in rollout.segments.filter(is_live=True)
         },
         "stages": {
-            stage.key: {"coverage": _number(stage.coverage), "plan": stage.plan}
+            stage.key: {
+                "coverage": _number(stage.coverage),
+                "plan": StagePlan.from_json(stage.plan).to_json(),
+            }
             for stage in rollout.stages.all()
         },
     }

@@ -15,7 +15,6 @@ from portal.models import Actor
 from portal.services.access import require
 from portal.services.ledger import record
 from rollout.domain import decisions as domain
-from rollout.domain import explanations
 from rollout.domain import snapshots as compiled
 from rollout.domain.contexts import Context, from_asked
 from rollout.domain.decisions import Reason
@@ -195,12 +194,6 @@ def find(decision_id: str) -> Decision:
     if found is None:
         raise NotFound(f"There is no decision {decision_id}.")
     return found
-
-
-def explain(decision: Decision) -> list[dict[str, Any]]:
-    """Why it was decided so, step by step."""
-    snapshot = snapshots.loaded(decision.snapshot)
-    return explanations.explain(snapshot, Context.from_json(decision.context))
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,13 @@ def fill(change: Change, wanted: Wanted) -> None:
     check_widened(change)
 
 
+def drafted(rollout: Rollout, wanted: Wanted) -> Change:
+    """What a proposal would be; nothing is written."""
+    draft = Change(rollout=rollout)
+    fill(draft, wanted)
+    return draft
+
+
 def _title(change: Change) -> str:
     paths = [edit["path"].strip("/").replace("/", " ") for edit in change.edits]
     more = f" and {len(paths) - 1} more" if paths[1:] else ""

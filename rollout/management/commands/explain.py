@@ -1,16 +1,14 @@
 """`manage.py explain`: why did a run get what it got, or what would one get?"""
 
 import json
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandParser
 
-from portal.commands import PortalCommand
-from rollout.domain.contexts import from_asked
-from rollout.domain.decisions import decide
-from rollout.domain.explanations import explain
+from portal.commands import PortalCommand, moment
 from rollout.models import Decision
-from rollout.services import decisions, rollouts, snapshots
+from rollout.services import decisions, explanations, rollouts
 
 
 class Command(PortalCommand):
@@ -26,6 +24,12 @@ class Command(PortalCommand):
         which.add_argument("--run", help="run_id")
         which.add_argument("--decision", help="decision_id")
         which.add_argument("--context", help='such as \'{"team": "alpha"}\'')
+        parser.add_argument("--flag", default="", help="why this flag has its value")
+        parser.add_argument(
+            "--at",
+            type=moment,
+            help="with --context: then instead of now, as 2030-01-31T14:05:00Z",
+        )
 
     def carry_out(
         self,
@@ -33,10 +37,12 @@ class Command(PortalCommand):
         run: str | None,
         decision: str | None,
         context: str | None,
+        flag: str,
+        at: datetime | None,
         **_: Any,
     ) -> None:
         if context is not None:
-            self._explain_context(rollout, context)
+            self._explain_context(rollout, context, at, flag)
             return
         if decision is not None:
             found = decisions.find(decision)
@@ -49,20 +55,20 @@ class Command(PortalCommand):
             )
             if found is None:
                 self.refuse(f"The run {run!r} never asked for a decision.")
-        self._tell(found.workflow, found.reason, decisions.explain(found), found.flags)
+        steps = explanations.of_decision(found, flag=flag)
+        self._tell(found.workflow, found.reason, steps, found.flags)
 
-    def _explain_context(self, rollout: str, text: str) -> None:
+    def _explain_context(
+        self, rollout: str, text: str, at: datetime | None, flag: str
+    ) -> None:
         try:
             asked = json.loads(text)
         except json.JSONDecodeError as error:
             self.refuse(f"--context is not JSON: {error}")
         if not isinstance(asked, dict):
             self.refuse("--context is a JSON object.")
-        context = from_asked({"run_id": "explain", **asked})
-        row = snapshots.active(rollouts.find(rollout).pk)
-        snapshot = snapshots.loaded(row)
-        answer = decide(snapshot, context)
-        steps = explain(snapshot, context)
+        tried = explanations.try_context(rollout, asked, at=at, flag=flag)
+        answer, steps = tried.answer, tried.flag_steps or tried.steps
         self._tell(answer.workflow, answer.reason, steps, answer.flags)
 
     def _tell(
