@@ -9,10 +9,15 @@ from django.http import HttpRequest
 from portal import clock
 from portal.dashboard import Panel, register
 from portal.domain.roles import May
-from portal.panels import ROUTINE
+from portal.models import Actor
+from portal.panels import MOST_NEEDS, NEEDS, ROUTINE, SHOWN_BY_APPS, Need
 from portal.services.access import may
 from portal.sessions import actor_of
+from rollout.admin.change_acts import is_author, may_approve
+from rollout.admin.proposing import page_of
+from rollout.domain.changes import ChangeState
 from rollout.domain.directives import DirectiveState
+from rollout.domain.exposure import Risk
 from rollout.domain.gates import NAMES, GateStatus
 from rollout.domain.runs import FINAL, RunStatus
 from rollout.domain.stages import StagePlan
@@ -20,6 +25,7 @@ from rollout.domain.verbs import Verb
 from rollout.models import (
     OPEN_STATES,
     Attempt,
+    Change,
     Directive,
     Rollout,
     RolloutKind,
@@ -27,6 +33,7 @@ from rollout.models import (
     Stage,
     Switch,
 )
+from rollout.services import changes
 
 SHOWN_RUNS = 6
 
@@ -120,6 +127,47 @@ def _evidence_of(attempt: Attempt) -> dict[str, Any]:
     }
 
 
+def changes_of_others(actor: Actor) -> list[Need]:
+    """Changes that this person could approve."""
+    waiting = Change.objects.filter(
+        state=ChangeState.OPEN, risk__gt=Risk.SAFER, expires_at__gt=clock.now()
+    ).select_related("author")
+    return [
+        Need(
+            url=page_of(change),
+            title=f"Approve a change · {change.title}",
+            says=f"{change.author} proposes: {change.reason}",
+        )
+        for change in waiting[:MOST_NEEDS]
+        if may_approve(change, actor) and not is_author(change, actor)
+    ]
+
+
+def own_changes(actor: Actor) -> list[Need]:
+    """This person's changes that somebody has approved, or that could not be applied.
+
+    Nobody else needs to apply them, so whoever proposed them is asked.
+    """
+    says = {
+        ChangeState.APPROVED: ("Apply your change", "It has been approved"),
+        ChangeState.BLOCKED: ("Your change is blocked", "It could not be applied"),
+    }
+    mine = Change.objects.filter(
+        author_person=actor.person_behind, state__in=says, expires_at__gt=clock.now()
+    ).select_related("approver")
+    return [
+        Need(
+            url=page_of(change),
+            title=f"{says[ChangeState(change.state)][0]} · {change.title}",
+            says=f"{says[ChangeState(change.state)][1]}: "
+            f"{change.blocked_because or change.approver}",
+        )
+        for change in mine[:MOST_NEEDS]
+    ]
+
+
+NEEDS += [changes_of_others, own_changes]
+SHOWN_BY_APPS.update({changes.APPROVE, changes.APPROVE_LOW_RISK})
 ROUTINE.update(
     {
         Verb.RUN_DECIDED,

@@ -8,6 +8,7 @@ with what has changed.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import eq
 from typing import Any
 from uuid import uuid4
 
@@ -100,6 +101,7 @@ class Basis:
 
     mark: Callable[[Any], str]
     since: Callable[[Any, str], Shown]
+    is_same: Callable[[str, str], bool] = eq
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +214,7 @@ class ActsMixin:
             return self._done(request, subject, Done(TWICE))
         form = form_class(request.POST, request.FILES, subject=subject)
         rested_on = request.POST.get("rests_on", "")
-        if act.basis and act.basis.mark(subject) != rested_on:
+        if act.basis and not act.basis.is_same(rested_on, act.basis.mark(subject)):
             return self._ask(
                 request, act, subject, form, since=act.basis.since(subject, rested_on)
             )

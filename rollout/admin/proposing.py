@@ -87,6 +87,7 @@ def proposing(
         basis = Basis(
             mark=lambda subject: _mark(subject.rollout, path(subject)),
             since=lambda subject, mark: _since(subject.rollout, path(subject), mark),
+            is_same=lambda one, other: _digest_in(one) == _digest_in(other),
         )
     return Act(
         name=name,
@@ -187,6 +188,10 @@ def _since(rollout: Rollout, path: str, mark: str) -> Shown:
 
 def _applied(rollout: Rollout) -> Any:
     return Change.objects.filter(rollout=rollout, state=ChangeState.APPLIED)
+
+
+def _digest_in(mark: str) -> str:
+    return mark.rpartition(".")[0]
 
 
 def _number_in(mark: str) -> int:
