@@ -290,6 +290,7 @@ class ActsMixin:
             "title": act.title,
             "opts": self.opts,
             "act": act,
+            "looks_first": act.foresee is not None,
             "subject": subject,
             "effects": list(act.effects(subject)),
             "form": form,

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 
 from portal.admin.governed import GovernedAdmin
 from portal.domain.roles import May
@@ -69,13 +70,17 @@ class ChangeAdmin(GovernedAdmin):
 
     @admin.display(description="state", ordering="state")
     def shown_state(self, change: Change) -> str:
-        marks = {"applied": "✓ ", "rejected": "✗ ", "blocked": "✗ ", "open": "● "}
-        return f"{marks.get(change.state, '')}{change.state}"
+        marks = {"applied": "✓", "rejected": "✗", "blocked": "✗", "open": "●"}
+        return _together(marks.get(change.state, ""), change.state)
 
     @admin.display(description="risk", ordering="risk")
     def shown_risk(self, change: Change) -> str:
-        marks = {Risk.SAFER: "▼ safer", Risk.LOW: "◆ low", Risk.HIGH: "▲ exposes more"}
-        return marks[Risk(change.risk)]
+        marks = {
+            Risk.SAFER: ("▼", "safer"),
+            Risk.LOW: ("◆", "low"),
+            Risk.HIGH: ("▲", "exposes more"),
+        }
+        return _together(*marks[Risk(change.risk)])
 
     def get_queryset(self, request: HttpRequest) -> Any:
         found = super().get_queryset(request)
@@ -105,6 +110,10 @@ class ChangeAdmin(GovernedAdmin):
             )
             context["is_own"] = is_author(change, actor_of(request))
         return super().change_view(request, object_id, form_url, context)
+
+
+def _together(mark: str, word: str) -> str:
+    return format_html('<span class="nowrap">{} {}</span>', mark, word)
 
 
 def _page_of(change: Change) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class ProposalForm(ReasonForm):
         widget=UnfoldBooleanSwitchWidget(),
         help_text="Even if it exposes nobody to more and could count at once.",
     )
+    field_order = ["waits", "reason"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,7 @@ def proposing(
             as_shown(draft, asked.wanted),
             by=actor,
             reason=said["reason"],
+            title=_title(draft),
             origin=asked.origin,
             grant=grant(draft),
             waits=said["waits"],
@@ -151,6 +153,12 @@ def edits_for_display(change: Change) -> list[dict[str, Any]]:
         {"said": in_words(edit), "risk": change.risks[edit.path]}
         for edit in proposals.edits_of(change)
     ]
+
+
+def _title(draft: Change) -> str:
+    edits = proposals.edits_of(draft)
+    more = f", and {len(edits) - 1} more" if edits[1:] else ""
+    return f"{in_words(edits[0]).place[:180]}{more}"
 
 
 def _outcome(change: Change) -> str:

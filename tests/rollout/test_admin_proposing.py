@@ -97,6 +97,8 @@ def test_a_default_is_chosen_in_a_form_for_its_type(client, engineer):
     choice = client.get(act(NO_WEB, "change_default")).content.decode()
     enum = client.get(act(MODE, "change_default")).content.decode()
 
+    assert "Show what would happen" in number
+    assert "Propose this" not in number
     assert 'type="number"' in number
     assert "From 1 to 50." in number
     assert '<option value="true">true</option>' in choice
