@@ -12,7 +12,7 @@ from portal.errors import Refusal
 from portal.services.access import may
 from portal.sessions import actor_of
 from rollout.admin.change_acts import ACTS, acts_that_help, is_author, trouble_of
-from rollout.admin.proposing import edits_for_display
+from rollout.admin.proposing import alike, edits_for_display
 from rollout.domain.changes import PENDING, ChangeState
 from rollout.domain.exposure import Risk
 from rollout.models import Change, Rollout
@@ -136,5 +136,6 @@ def _page_of(change: Change) -> dict[str, Any]:
         "comments": change.comments.select_related("author"),
         "trouble": trouble_of(change) if is_pending else None,
         "preview": preview,
+        "groups": alike(preview) if preview else [],
         "no_preview": no_preview,
     }

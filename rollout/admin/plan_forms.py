@@ -77,6 +77,7 @@ def _count(label: str) -> forms.IntegerField:
 class PlanForm(ProposalForm):
     """Who is admitted, with which caps, and what it takes to move on."""
 
+    template = "rollout/plan_fields.html"
     teams = _names("Teams")
     query_classes = _names("Query classes")
     modes = _names("Modes")

@@ -17,11 +17,13 @@ from portal.models import Actor
 from rollout.domain import configuration as configurations
 from rollout.domain.changes import ChangeState, Origin
 from rollout.domain.exposure import Risk
+from rollout.domain.flags import ENABLED
 from rollout.domain.wording import in_words
 from rollout.models import Change, Rollout
 from rollout.services import changes, configuration, previews, proposals
 
 MOST_SHOWN = 20
+KEY = "targetingKey"
 
 
 class ProposalForm(ReasonForm):
@@ -122,13 +124,15 @@ def fields_of(
 
 def shown(draft: Change, *, waits: bool) -> Shown:
     """What a change would do: every edit, its risk, who would be decided otherwise."""
+    preview = previews.of_change(draft)
     data = {
         "change": draft,
         "edits": edits_for_display(draft),
         "risk": str(Risk(draft.risk)),
         "takes_approval": Risk(draft.risk).takes_approval,
         "waits": waits,
-        "preview": previews.of_change(draft),
+        "preview": preview,
+        "groups": alike(preview),
     }
     return Shown("rollout/foreseen.html", data, mark=draft.digest)
 
@@ -153,6 +157,22 @@ def edits_for_display(change: Change) -> list[dict[str, Any]]:
         {"said": in_words(edit), "risk": change.risks[edit.path]}
         for edit in proposals.edits_of(change)
     ]
+
+
+def alike(preview: previews.Preview) -> list[dict[str, Any]]:
+    """The runs that would be decided for differently, together where it is the same."""
+    groups: dict[tuple[Any, ...], list[dict[str, str]]] = {}
+    for each in preview.shown:
+        # The decision itself is said by the workflow already.
+        changes = tuple(change for change in each.changes if change[0] != ENABLED)
+        said = {k: v for k, v in each.asked.items() if k not in ("run_id", KEY)}
+        run = {
+            "run_id": each.run_id,
+            "decision_id": each.decision_id,
+            "asked": ", ".join(f"{name} {value}" for name, value in said.items()),
+        }
+        groups.setdefault(changes, []).append(run)
+    return [{"changes": changes, "runs": runs} for changes, runs in groups.items()]
 
 
 def _title(draft: Change) -> str:

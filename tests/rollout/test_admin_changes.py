@@ -260,11 +260,15 @@ def test_a_base_that_moved_is_explained_and_the_author_is_helped(client):
     assert "It could not be applied now." in body
     assert "has changed since this was proposed" in body
     assert "rebase" in buttons(body)
+    start = client.get(reverse("admin:index")).content.decode()
+    assert f"Renew your change · {change.title}" in start
     send(client, page(Change, "rebase", change.pk), reason="Still nine.")
 
     change.refresh_from_db()
     assert change.edits[0]["before"] == 4
     assert "could not be applied" not in read(client, change)
+    start = client.get(reverse("admin:index")).content.decode()
+    assert "Renew your change" not in start
 
     signed_in(client, "architect")
     assert "rebase" not in buttons(read(client, change))
