@@ -1,34 +1,58 @@
 """Boxes on the start page about what every part shares."""
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
+from django.urls import reverse
 
 from portal.admin.approvals import may_confirm, title_of
 from portal.dashboard import Panel, register
 from portal.domain.approvals import ApprovalState
-from portal.models import Approval, LedgerEntry
+from portal.models import Actor, Approval, LedgerEntry
 from portal.services import health
 from portal.sessions import actor_of
 
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something that waits for a person: where it leads, and what it is about."""
+
+    url: str
+    title: str
+    says: str
+
+
 SHOWN_LINES = 10
+MOST_NEEDS = 50
 LOOKED_AT = 5000  # lines; so that a quiet past costs nothing
 ROUTINE: set[str] = set()  # verbs that tell no story; apps add theirs
+# What else waits for somebody; apps add theirs, and name the requests that they show.
+NEEDS: list[Callable[[Actor], Iterable[Need]]] = []
+SHOWN_BY_APPS: set[str] = set()
 
 
 def waiting_for_me(request: HttpRequest) -> dict[str, Any]:
-    """Requests that this person could confirm."""
+    """What this person could confirm, or go on with."""
     actor = actor_of(request)
-    pending = Approval.objects.filter(state=ApprovalState.PENDING).select_related(
-        "requester"
-    )[:50]
-    return {
-        "approvals": [
-            {"approval": approval, "title": title_of(approval)}
-            for approval in pending
-            if may_confirm(approval, actor)
-        ]
-    }
+    return {"needs": [need for source in NEEDS for need in source(actor)]}
+
+
+def requests_of_others(actor: Actor) -> list[Need]:
+    """Requests that this person could confirm."""
+    pending = Approval.objects.filter(state=ApprovalState.PENDING).exclude(
+        act__in=SHOWN_BY_APPS
+    )
+    return [
+        Need(
+            url=reverse("admin:portal_approval_change", args=[approval.pk]),
+            title=f"{title_of(approval)} · {approval.subject_name}",
+            says=f"{approval.requester} asks: {approval.reason}",
+        )
+        for approval in pending.select_related("requester")[:MOST_NEEDS]
+        if may_confirm(approval, actor)
+    ]
 
 
 def last_lines(request: HttpRequest) -> dict[str, Any]:
@@ -47,6 +71,7 @@ def parts(request: HttpRequest) -> dict[str, Any]:
     }
 
 
+NEEDS.append(requests_of_others)
 register(Panel(40, "portal/panels/waiting_for_me.html", waiting_for_me, width="wide"))
 register(Panel(50, "portal/panels/parts.html", parts))
 register(Panel(60, "portal/panels/last_lines.html", last_lines, width="full"))

@@ -3,16 +3,22 @@
 from collections import Counter
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
 from portal import clock
 from portal.dashboard import Panel, register
 from portal.domain.roles import May
-from portal.panels import ROUTINE
+from portal.models import Actor
+from portal.panels import MOST_NEEDS, NEEDS, ROUTINE, SHOWN_BY_APPS, Need
 from portal.services.access import may
 from portal.sessions import actor_of
+from rollout.admin.change_acts import is_author, may_approve
+from rollout.admin.proposing import page_of
+from rollout.domain import configuration as configurations
+from rollout.domain.changes import PENDING, ChangeState
 from rollout.domain.directives import DirectiveState
+from rollout.domain.exposure import Risk
 from rollout.domain.gates import NAMES, GateStatus
 from rollout.domain.runs import FINAL, RunStatus
 from rollout.domain.stages import StagePlan
@@ -20,6 +26,7 @@ from rollout.domain.verbs import Verb
 from rollout.models import (
     OPEN_STATES,
     Attempt,
+    Change,
     Directive,
     Rollout,
     RolloutKind,
@@ -27,6 +34,7 @@ from rollout.models import (
     Stage,
     Switch,
 )
+from rollout.services import changes, configuration
 
 SHOWN_RUNS = 6
 
@@ -120,6 +128,66 @@ def _evidence_of(attempt: Attempt) -> dict[str, Any]:
     }
 
 
+def changes_of_others(actor: Actor) -> list[Need]:
+    """Changes that this person could approve."""
+    waiting = _pending_changes(state=ChangeState.OPEN, risk__gt=Risk.SAFER)
+    candidates = [
+        change
+        for change in waiting
+        if may_approve(change, actor) and not is_author(change, actor)
+    ]
+    moved = _moved(candidates)
+    return [
+        Need(
+            url=page_of(change),
+            title=f"Approve a change · {change.title}",
+            says=f"{change.author} proposes: {change.reason}",
+        )
+        for change in candidates
+        if change not in moved
+    ]
+
+
+def own_changes(actor: Actor) -> list[Need]:
+    """This person's changes that can go on, or cannot without this person."""
+    mine = list(_pending_changes(author_person=actor.person_behind))
+    moved = _moved(mine)
+    found = []
+    for change in mine:
+        if change.state == ChangeState.BLOCKED:
+            says = "Your change is blocked", change.blocked_because
+        elif change in moved:
+            says = "Renew your change", "The configuration has changed since."
+        elif change.state == ChangeState.APPROVED:
+            says = "Apply your change", f"{change.approver} has approved it."
+        elif change.state == ChangeState.OPEN and change.risk == Risk.SAFER:
+            says = "Apply your change", "Nobody else is needed."
+        else:
+            continue
+        title = f"{says[0]} · {change.title}"
+        found.append(Need(url=page_of(change), title=title, says=says[1]))
+    return found
+
+
+def _pending_changes(**those: object) -> QuerySet[Change]:
+    found = Change.objects.filter(
+        expires_at__gt=clock.now(), **{"state__in": PENDING, **those}
+    )
+    return found.select_related("rollout", "author", "approver")[:MOST_NEEDS]
+
+
+def _moved(candidates: list[Change]) -> list[Change]:
+    """Those that rest on another configuration than that of now."""
+    rollouts = {change.rollout_id: change.rollout for change in candidates}
+    now = {
+        pk: configurations.digest(configuration.read(rollout))
+        for pk, rollout in rollouts.items()
+    }
+    return [c for c in candidates if c.base_digest != now[c.rollout_id]]
+
+
+NEEDS += [changes_of_others, own_changes]
+SHOWN_BY_APPS.update({changes.APPROVE, changes.APPROVE_LOW_RISK})
 ROUTINE.update(
     {
         Verb.RUN_DECIDED,

@@ -1,17 +1,22 @@
 """Acts in the admin: a button, a page that says what will happen, and a reason.
 
 An admin class lists its acts; each gets a URL under the object (or under the list,
-for acts that make something), a confirmation page and one service call.
+for acts that make something), a confirmation page and one service call. A form that is
+sent twice is carried out once; one that rests on what has changed since is refused,
+with what has changed.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import eq
 from typing import Any
+from uuid import uuid4
 
 from django import forms
 from django.contrib import messages
 from django.contrib.auth import authenticate
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -21,6 +26,8 @@ from unfold.widgets import (
     UnfoldAdminTextareaWidget,
 )
 
+from portal.api import idempotency
+from portal.domain.canonical import digest
 from portal.domain.roles import May
 from portal.errors import Refusal
 from portal.models import Actor, Authentication
@@ -28,9 +35,17 @@ from portal.services.access import may
 from portal.services.actors import for_person
 from portal.sessions import actor_of
 
+TWICE = "This form had been sent already; nothing was done a second time."
+
 
 class ReasonForm(forms.Form):
-    """Every act says why; the reason is in the ledger for ever."""
+    """Every act says why; the reason is in the ledger for ever.
+
+    A form knows the object that its act is done to. `pointers` says which field stands
+    for which place of the document that it makes, so that errors stand beside it.
+    """
+
+    template = "portal/fields.html"
 
     reason = forms.CharField(
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
@@ -39,6 +54,55 @@ class ReasonForm(forms.Form):
         error_messages={"required": "Say why; one sentence is enough."},
     )
 
+    def __init__(self, *args: Any, subject: Any = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.subject = subject
+        self.pointers: dict[str, str] = {}
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Say no; where it is about one field, beside that field."""
+        errors = refusal.facts.get("errors")
+        self.add_error(None, str(refusal))
+        for error in errors if isinstance(errors, list) else []:
+            place, rest = self._place_of(error["pointer"])
+            said = f"{rest} {error['detail']}".strip()
+            if place is not None or len(errors) > 1:
+                self.add_error(place, f"{said[0].upper()}{said[1:]}.")
+
+    def _place_of(self, pointer: str) -> tuple[str | None, str]:
+        """The field that a pointer leads into, and the rest of the pointer."""
+        known = [p for p in self.pointers if f"{pointer}/".startswith(f"{p}/")]
+        if not known:
+            return None, pointer
+        longest = max(known, key=len)
+        return self.pointers[longest], pointer[len(longest) :]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A part of a confirmation page; `mark` names exactly what it shows."""
+
+    template: str
+    data: dict[str, Any]
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What to say after an act, and where to go on, if not to its object."""
+
+    says: str
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a form rests on: its `mark` now, and what has changed `since` a mark."""
+
+    mark: Callable[[Any], str]
+    since: Callable[[Any, str], Shown]
+    is_same: Callable[[str, str], bool] = eq
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
@@ -46,19 +110,27 @@ class Act:
 
     `perform(object, actor, data)` calls the service and returns what to say
     afterwards; `effects(object)` are sentences that say beforehand what will happen;
-    `hidden(object)` is true when the act makes no sense now.
+    `hidden(object)` is true when the act makes no sense now; `about(object)` is shown
+    where the act is confirmed. With `foresee` the act is
+    carried out only after a page has shown what exactly it would do, and only if it
+    still would; what was foreseen is in the data as `foreseen`. `done_as` is what the
+    last button says, where that is not the title.
     """
 
     name: str
     title: str
     may: May
-    perform: Callable[[Any, Actor, dict[str, Any]], str]
+    perform: Callable[[Any, Actor, dict[str, Any]], str | Done]
     effects: Callable[[Any], Iterable[str]] = lambda subject: ()
     hidden: Callable[[Any, Actor], bool] = lambda subject, actor: False
     form: type[ReasonForm] = ReasonForm
     is_dangerous: bool = False
     needs_password: bool = False
     is_on_list: bool = False
+    about: Callable[[Any], Shown] | None = None
+    foresee: Callable[[Any, Actor, dict[str, Any]], Shown] | None = None
+    basis: Basis | None = None
+    done_as: str = ""
 
 
 class ActsMixin:
@@ -91,6 +163,7 @@ class ActsMixin:
         actor = actor_of(request)
         return [
             {
+                "name": act.name,
                 "title": act.title,
                 "url": self._act_url(act, subject),
                 "is_dangerous": act.is_dangerous,
@@ -135,29 +208,61 @@ class ActsMixin:
         form_class = (
             _with_password(act.form, request) if act.needs_password else act.form
         )
-        form = form_class(request.POST or None)
-        if request.method == "POST" and form.is_valid():
+        if request.method != "POST":
+            return self._ask(request, act, subject, form_class(subject=subject))
+        if idempotency.is_used(actor.pk, _key_of(request)):
+            return self._done(request, subject, Done(TWICE))
+        form = form_class(request.POST, request.FILES, subject=subject)
+        rested_on = request.POST.get("rests_on", "")
+        if act.basis and not act.basis.is_same(rested_on, act.basis.mark(subject)):
+            return self._ask(
+                request, act, subject, form, since=act.basis.since(subject, rested_on)
+            )
+        foreseen = None
+        if form.is_valid():
             if act.needs_password:
                 actor = for_person(
                     request.user, authenticated_by=Authentication.PASSWORD
                 )
             try:
-                said = act.perform(subject, actor, form.cleaned_data)
+                if act.foresee:
+                    foreseen = act.foresee(subject, actor, form.cleaned_data)
+                if foreseen is None or request.POST.get("shown") == foreseen.mark:
+                    said = {**form.cleaned_data, "foreseen": foreseen}
+                    return self._carry_out(request, act, subject, actor, said)
             except Refusal as refusal:
-                form.add_error(None, str(refusal))
-            else:
-                return self._done(request, subject, said)
-        return self._ask(request, act, subject, form)
+                form.refuse(refusal)
+        return self._ask(request, act, subject, form, foreseen=foreseen)
 
-    def _done(self, request: HttpRequest, subject: Any, said: str) -> HttpResponse:
+    def _carry_out(
+        self,
+        request: HttpRequest,
+        act: Act,
+        subject: Any,
+        actor: Actor,
+        said: dict[str, Any],
+    ) -> HttpResponse:
+        """Do it, once: the form's own key is used up in the same transaction."""
+        with transaction.atomic():
+            is_first = "once" not in request.POST or idempotency.claim(
+                actor.pk, _key_of(request), digest(request.path.encode())
+            )
+            done = act.perform(subject, actor, said) if is_first else TWICE
+        return self._done(
+            request, subject, done if isinstance(done, Done) else Done(done)
+        )
+
+    def _done(self, request: HttpRequest, subject: Any, done: Done) -> HttpResponse:
         messages.success(
             request,
             format_html(
                 '{} <a href="{}">See the ledger.</a>',
-                said,
+                done.says,
                 reverse("admin:portal_ledgerentry_changelist"),
             ),
         )
+        if done.at:
+            return HttpResponseRedirect(done.at)
         if subject is None:
             name = f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"
             return HttpResponseRedirect(reverse(name))
@@ -168,21 +273,41 @@ class ActsMixin:
         return reverse(name, args=[subject.pk])
 
     def _ask(
-        self, request: HttpRequest, act: Act, subject: Any, form: forms.Form
+        self,
+        request: HttpRequest,
+        act: Act,
+        subject: Any,
+        form: forms.Form,
+        *,
+        since: Shown | None = None,
+        foreseen: Shown | None = None,
     ) -> HttpResponse:
         back = self._object_url(subject) if subject is not None else ".."
+        is_refused = since is not None or bool(form.errors)
+        shown = request.POST.get("shown")
         context = {
             **self.admin_site.each_context(request),
             "title": act.title,
             "opts": self.opts,
             "act": act,
+            "looks_first": act.foresee is not None,
             "subject": subject,
             "effects": list(act.effects(subject)),
             "form": form,
             "back": back,
+            "once": request.POST.get("once") or uuid4().hex,
+            "rests_on": act.basis.mark(subject) if act.basis else "",
+            "about": act.about(subject) if act.about else None,
+            "since": since,
+            "foreseen": None if is_refused else foreseen,
+            "is_other": foreseen is not None and bool(shown) and not is_refused,
         }
-        status = 200 if not form.errors else 422
+        status = 422 if is_refused else 200
         return TemplateResponse(request, "portal/act.html", context, status=status)
+
+
+def _key_of(request: HttpRequest) -> str:
+    return f"form:{request.POST.get('once', '')[:100]}"
 
 
 def _with_password(form: type[ReasonForm], request: HttpRequest) -> type[ReasonForm]:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from django.contrib import admin
+from django.urls import reverse
 from django.utils.html import format_html
 
 from portal.admin.acts import Act
@@ -86,7 +87,7 @@ class ApprovalAdmin(GovernedAdmin):
     list_select_related = ["requester", "decider"]
     fields = [
         "what",
-        "subject_name",
+        "subject_link",
         "state",
         "asked_for",
         "reason",
@@ -99,7 +100,7 @@ class ApprovalAdmin(GovernedAdmin):
         "rests_on",
         "digest",
     ]
-    readonly_fields = ["what", "asked_for", "rests_on"]
+    readonly_fields = ["what", "subject_link", "asked_for", "rests_on"]
     acts = (
         Act(
             name="confirm",
@@ -132,6 +133,12 @@ class ApprovalAdmin(GovernedAdmin):
     @admin.display(description="request")
     def what(self, approval: Approval) -> str:
         return title_of(approval)
+
+    @admin.display(description="to")
+    def subject_link(self, approval: Approval) -> str:
+        name = f"admin:{approval.subject_type.replace('.', '_')}_change"
+        page = reverse(name, args=[approval.subject_id])
+        return format_html('<a href="{}">{}</a>', page, approval.subject_name)
 
     @admin.display(description="asked for")
     def asked_for(self, approval: Approval) -> str:

@@ -12,6 +12,7 @@ from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 
 from portal.admin.acts import ActsMixin
+from portal.domain.redaction import redact_value
 from portal.models import LedgerEntry
 
 MOST_COUNTED = 10_000
@@ -94,7 +95,11 @@ def versions_of(subject: Model) -> list[dict[str, Any]]:
         if older is not None:
             delta = row.diff_against(older, foreign_keys_are_objs=False)
             changes = [
-                {"field": c.field.replace("_", " "), "old": c.old, "new": c.new}
+                {
+                    "field": c.field.replace("_", " "),
+                    "old": redact_value(c.old),
+                    "new": redact_value(c.new),
+                }
                 for c in delta.changes
             ]
         found.append(

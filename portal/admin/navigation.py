@@ -19,6 +19,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Start", "home", "index"),
                 _item("Stages", "stairs", "rollout_stage_changelist"),
                 _item("Flags", "flag", "rollout_flag_changelist"),
+                _item("Segments", "groups", "rollout_segment_changelist"),
+                _item("Changes", "difference", "rollout_change_changelist"),
                 _item("Switch", "power_settings_new", "rollout_switch_changelist"),
                 _item("Rollouts", "alt_route", "rollout_rollout_changelist"),
             ],

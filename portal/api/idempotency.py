@@ -44,7 +44,7 @@ def idempotent(
         parts = [request.method, request.get_full_path()]
         asked = digest("\n".join(parts).encode() + b"\n" + request.body)
         with transaction.atomic():
-            row_id = _insert(request.user.pk, key, asked)
+            row_id = claim(request.user.pk, key, asked)
             if row_id is not None:
                 response = handler(view, request, *args, **kwargs)
                 if is_replayed:
@@ -75,11 +75,17 @@ def _key_of(request: Request) -> str:
     return key
 
 
-def _insert(actor_id: int, key: str, asked: str) -> int | None:
+def claim(actor_id: int, key: str, asked: str) -> int | None:
+    """Use a key up, in the caller's transaction; None if it has been used before."""
     with connection.cursor() as cursor:
         cursor.execute(_INSERT, [actor_id, key, asked])
         row = cursor.fetchone()
     return row[0] if row else None
+
+
+def is_used(actor_id: int, key: str) -> bool:
+    """Whether the key has been used before."""
+    return IdempotencyKey.objects.filter(actor_id=actor_id, key=key).exists()
 
 
 def _remember(row_id: int, response: Response) -> None:

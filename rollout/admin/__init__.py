@@ -2,9 +2,11 @@
 
 from rollout.admin import (
     artifacts,
+    changes,
     decisions,
     directives,
     flags,
+    rules,
     runs,
     snapshots,
     stages,
@@ -13,9 +15,11 @@ from rollout.admin import (
 
 __all__ = [
     "artifacts",
+    "changes",
     "decisions",
     "directives",
     "flags",
+    "rules",
     "runs",
     "snapshots",
     "stages",

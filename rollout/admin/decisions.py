@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.utils.html import format_html, format_html_join
 
 from portal.admin.governed import GovernedAdmin
+from rollout.domain.flags import without_credentials
 from rollout.models import Decision
 from rollout.services import decisions, explanations
 
@@ -68,4 +69,6 @@ class DecisionAdmin(GovernedAdmin):
 
     @admin.display(description="flags")
     def flag_values(self, decision: Decision) -> str:
-        return format_html("<pre>{}</pre>", json.dumps(decision.flags, indent=2))
+        return format_html(
+            "<pre>{}</pre>", json.dumps(without_credentials(decision.flags), indent=2)
+        )

@@ -6,16 +6,16 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.utils.html import format_html
-from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldBooleanSwitchWidget
+from unfold.widgets import UnfoldBooleanSwitchWidget
 
 from portal.admin.acts import Act, ReasonForm
 from portal.admin.governed import GovernedAdmin
 from portal.domain.roles import May
 from portal.models import Actor
+from rollout.admin import plan_forms
 from rollout.domain import stages as domain
-from rollout.domain.changes import ChangeState
 from rollout.domain.stages import StageState
-from rollout.models import OPEN_STATES, Attempt, Stage
+from rollout.models import Attempt, Stage
 from rollout.services import stages
 
 
@@ -28,17 +28,6 @@ class HoldForm(ReasonForm):
         help_text="Off: every new run gets the standard workflow (STAGE_PAUSED).",
     )
     field_order = ["admits", "reason"]
-
-
-class CoverageForm(ReasonForm):
-    coverage = forms.DecimalField(
-        min_value=0,
-        max_value=100,
-        decimal_places=2,
-        widget=UnfoldAdminDecimalFieldWidget(),
-        help_text="Percent. Less is done at once; more takes a second person.",
-    )
-    field_order = ["coverage", "reason"]
 
 
 def _can(stage: Stage, act: domain.Act) -> bool:
@@ -60,15 +49,6 @@ def _hold(stage: Stage, actor: Actor, said: dict[str, Any]) -> str:
         stage.pk, by=actor, reason=said["reason"], keeps_admitting=said["admits"]
     )
     return "The stage is on hold."
-
-
-def _cover(stage: Stage, actor: Actor, said: dict[str, Any]) -> str:
-    change = stages.set_coverage(
-        stage.pk, said["coverage"], by=actor, reason=said["reason"]
-    )
-    if change.state != ChangeState.APPLIED:
-        return "Proposed; another person approves it under Approvals."
-    return f"Coverage is {said['coverage']} % now."
 
 
 def _plan_in_words(stage: Stage) -> list[str]:
@@ -140,18 +120,7 @@ class StageAdmin(GovernedAdmin):
                 "Nothing changes until another person has confirmed it."
             ],
         ),
-        Act(
-            name="coverage",
-            title="Change the coverage",
-            may=May.HOLD,
-            perform=_cover,
-            form=CoverageForm,
-            hidden=lambda stage, actor: stage.state not in OPEN_STATES,
-            effects=lambda stage: [
-                f"Coverage is {stage.coverage} % now.",
-                "Widening drops nobody who is in.",
-            ],
-        ),
+        *plan_forms.ACTS,
     )
 
     @admin.display(description="plan")

@@ -98,7 +98,8 @@ def explain_flag(
     if outcome.rule is None:
         step("DEFAULT", f"The default is {for_display(spec.default)}.", "stop")
     elif outcome.variant is not None:
-        said = f"The variant {outcome.variant.name} is {outcome.variant.value}."
+        given = for_display(outcome.variant.value)
+        said = f"The variant {outcome.variant.name} is {given}."
         step("VARIANT", said, "stop")
     if "STAGE" in outcome.why:
         step("STAGE", f"The stage allows {for_display(outcome.value)}.", "limit")

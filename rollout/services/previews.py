@@ -46,6 +46,11 @@ class Preview:
     is_switch_engaged: bool = False
     shown: list[Difference] = field(default_factory=list)
 
+    @property
+    def other_values(self) -> int:
+        """How many would get the same workflow, with something else different."""
+        return self.different - self.let_in - self.kept_out
+
 
 def of_change(change: Change) -> Preview:
     """The preview of a pending change; `Conflict` when it does not fit any more."""
