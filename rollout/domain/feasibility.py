@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from portal.errors import Invalid
 from rollout.domain.boundary import (
     NONE,
-    chances_of_promotion,
+    chance_of_promotion,
     failures_allowed,
     first_all_pass,
+    runs_for_power,
 )
 from rollout.domain.criteria import Criteria
 from rollout.domain.evidence import alpha_of_try
@@ -65,9 +66,6 @@ def forecasts(criteria: Criteria, *, true_rate: float) -> list[Forecast]:
     found = []
     for query_class, bar, runs, claims in _kinds(criteria):
         allowed = _allowed(bar, runs, criteria, alpha)
-        chances = [
-            chance**claims for chance in chances_of_promotion(true_rate, allowed)
-        ]
         found.append(
             Forecast(
                 query_class=query_class,
@@ -77,9 +75,9 @@ def forecasts(criteria: Criteria, *, true_rate: float) -> list[Forecast]:
                 first_run=first_run(bar, criteria=criteria, alpha=alpha),
                 failures_allowed=allowed[-1],
                 true_rate=true_rate,
-                chance=chances[-1],
-                power_at=next(
-                    (n for n, chance in enumerate(chances) if chance >= POWER), None
+                chance=chance_of_promotion(true_rate, allowed) ** claims,
+                power_at=runs_for_power(
+                    true_rate, allowed, power=POWER ** (1 / claims)
                 ),
             )
         )
@@ -138,6 +136,11 @@ def _faults(criteria: Criteria) -> Iterator[tuple[str, str]]:
                 f"A class between the class bar {criteria.class_bar} and the floor "
                 f"{criteria.floor} would be promoted and rolled back.",
             )
+    if not 0 <= criteria.max_unknown <= 1:
+        yield (
+            "/max_unknown",
+            f"max_unknown is {criteria.max_unknown}; it has to be from 0 to 1.",
+        )
     if criteria.bar is not None and not criteria.gates:
         yield "/judged_gates", "Without a judged gate nothing can be proven."
 
