@@ -11,7 +11,7 @@ from itertools import count
 
 from rollout.domain.eprocess import PRIOR, Claim, log_e_value, threshold
 
-NEVER = 1e-30
+NEVER = 1e-30  # what is less likely need not be carried on
 NONE = -1  # no number of failures is small enough, not even none
 
 
@@ -61,10 +61,13 @@ def failures_that_roll_back(floor: float, *, alpha: float, runs: int) -> int | N
 
 def one_more_run(chances: Sequence[float], rate: float) -> list[float]:
     """The chances of 0, 1, 2, ... failures after one more run at this pass rate."""
-    return [
+    after = [
         rate * same + (1 - rate) * fewer
         for same, fewer in zip([*chances, 0.0], [0.0, *chances], strict=True)
     ]
+    while after and after[-1] < NEVER:
+        after.pop()
+    return after
 
 
 def chances_of_promotion(rate: float, allowed: Sequence[int]) -> Iterator[float]:
@@ -73,8 +76,6 @@ def chances_of_promotion(rate: float, allowed: Sequence[int]) -> Iterator[float]
     for n, most in enumerate(allowed):
         if n:
             waiting = one_more_run(waiting, rate)
-        while waiting and waiting[-1] < NEVER:
-            waiting.pop()
         promoted += sum(waiting[: most + 1])
         waiting[: most + 1] = [0.0] * (most + 1)
         yield promoted

@@ -22,6 +22,7 @@ from rollout.domain.judgements import percent
 from rollout.domain.stages import ANY
 
 POWER = 0.80
+MOST_RUNS = 10_000  # more than a stage collects, and than is worth computing exactly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,8 @@ def forecasts(criteria: Criteria, *, true_rate: float) -> list[Forecast]:
 
 def require_feasible(criteria: Criteria) -> None:
     """Refuse, with the arithmetic, numbers that can never promote or contradict."""
+    if criteria.looks is not None:
+        criteria.looks.check()
     errors = [
         {"pointer": pointer, "detail": detail} for pointer, detail in _faults(criteria)
     ] or [
@@ -136,6 +139,14 @@ def _faults(criteria: Criteria) -> Iterator[tuple[str, str]]:
                 f"A class between the class bar {criteria.class_bar} and the floor "
                 f"{criteria.floor} would be promoted and rolled back.",
             )
+    if criteria.max_runs > MOST_RUNS:
+        yield "/max_runs", f"max_runs is {criteria.max_runs}, at most {MOST_RUNS} goes."
+    if criteria.looks is not None and criteria.looks.looks[-1] > criteria.max_runs:
+        yield (
+            "/looks",
+            f"The last look is after run {criteria.looks.looks[-1]}, and max_runs is "
+            f"{criteria.max_runs}.",
+        )
     if not 0 <= criteria.max_unknown <= 1:
         yield (
             "/max_unknown",

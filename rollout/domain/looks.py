@@ -101,9 +101,10 @@ def _failures_allowed(plan: LookPlan, bar: float, alpha: float) -> tuple[int, ..
         most = NONE
         if n in plan.looks:
             may_spend = spent_by(n / last, plan.planned_alpha(alpha))
-            while most < n and spent + waiting[most + 1] <= may_spend:
-                most += 1
-                spent += waiting[most]
-                waiting[most] = 0.0
+            for failures, chance in enumerate(waiting):
+                if spent + chance > may_spend:
+                    break
+                most, spent = failures, spent + chance
+                waiting[failures] = 0.0
         allowed.append(most)
     return tuple(allowed)

@@ -87,7 +87,7 @@ def test_the_order_of_the_facts_and_the_last_digits_of_a_machine_change_no_diges
         (("judgement", "proofs", 0, "passes"), 37, "/proofs/0/passes"),
         (("judgement", "proofs", 1, "log_max"), "3.016", "/proofs/1/log_max"),
         (("judgement", "prefix"), ["run-1"], "/prefix"),
-        (("judgement", "prefix", 39), "1e2", "/prefix/39"),
+        (("judgement", "prefix", 39), "100.0001", "/prefix/39"),
         (("judgement", "alarm", "reached_at"), 7, "/alarm/reached_at"),
     ],
 )

@@ -70,6 +70,16 @@ def test_the_plans_that_ship_can_reach_their_bars(name):
             "Each class alone would have to be better (0.95) than all together (0.9).",
         ),
         (
+            {"max_runs": 1_000_000},
+            "/max_runs",
+            "max_runs is 1000000, at most 10000 goes.",
+        ),
+        (
+            {"max_runs": 300, "looks": LookPlan((100, 400))},
+            "/looks",
+            "The last look is after run 400, and max_runs is 300.",
+        ),
+        (
             {"max_unknown": 1.5},
             "/max_unknown",
             "max_unknown is 1.5; it has to be from 0 to 1.",
