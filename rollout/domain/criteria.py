@@ -6,8 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 from rollout.domain.evidence import LATENCY, Restarts
-from rollout.domain.looks import LookPlan, Spending
+from rollout.domain.looks import LookPlan
 from rollout.domain.stages import ANY, OnHardGateFailure, StagePlan
+
+BELOW_THE_BAR = 0.10
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Criteria:
             classes=() if ANY in plan.query_classes else plan.query_classes,
             bar=None if plan.is_judged_by_person else plan.promote_bar,
             class_bar=plan.class_bar,
-            floor=plan.floor,
+            floor=_floor_of(plan),
             alpha_promote=plan.alpha_promote,
             alpha_rollback=plan.alpha_rollback,
             max_runs=plan.max_runs,
@@ -135,7 +137,7 @@ class Criteria:
         return {
             key: list(value) if isinstance(value, tuple) else value
             for key, value in asdict(self).items()
-        } | {"looks": self.looks and _looks_to_json(self.looks)}
+        } | {"looks": self.looks and self.looks.to_json()}
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> "Criteria":
@@ -146,22 +148,14 @@ class Criteria:
                 "gates": tuple(raw["gates"]),
                 "classes": tuple(raw["classes"]),
                 "restarts": Restarts(raw["restarts"]),
-                "looks": raw["looks"] and _looks_from_json(raw["looks"]),
+                "looks": raw["looks"] and LookPlan.from_json(raw["looks"]),
             }
         )
 
 
-def _looks_to_json(looks: LookPlan) -> dict[str, Any]:
-    return {
-        "looks": list(looks.looks),
-        "spending": str(looks.spending),
-        "anytime_share": looks.anytime_share,
-    }
-
-
-def _looks_from_json(raw: Mapping[str, Any]) -> LookPlan:
-    return LookPlan(
-        looks=tuple(raw["looks"]),
-        spending=Spending(raw["spending"]),
-        anytime_share=raw["anytime_share"],
-    )
+def _floor_of(plan: StagePlan) -> float | None:
+    """The plan's own floor, else a tenth below its bar (decision 22)."""
+    if plan.floor is not None or plan.promote_bar is None:
+        return plan.floor
+    below = round(plan.promote_bar - BELOW_THE_BAR, 9)
+    return below if below > 0 else None

@@ -29,7 +29,7 @@ class Claim(StrEnum):
     ROLL_BACK = "roll_back"  # against: the pass rate is at least the floor
 
 
-@lru_cache(maxsize=1 << 17)
+@lru_cache(maxsize=1 << 16)
 def log_e_value(
     claim: Claim,
     null: float,

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from portal.errors import Invalid
 from rollout.domain.boundary import (
     NONE,
-    chances_of_promotion,
+    chance_of_promotion,
     failures_allowed,
     first_all_pass,
+    runs_for_power,
 )
 from rollout.domain.criteria import Criteria
 from rollout.domain.evidence import alpha_of_try
@@ -21,6 +22,7 @@ from rollout.domain.judgements import percent
 from rollout.domain.stages import ANY
 
 POWER = 0.80
+MOST_RUNS = 10_000  # more than a stage collects, and than is worth computing exactly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +67,6 @@ def forecasts(criteria: Criteria, *, true_rate: float) -> list[Forecast]:
     found = []
     for query_class, bar, runs, claims in _kinds(criteria):
         allowed = _allowed(bar, runs, criteria, alpha)
-        chances = [
-            chance**claims for chance in chances_of_promotion(true_rate, allowed)
-        ]
         found.append(
             Forecast(
                 query_class=query_class,
@@ -77,9 +76,9 @@ def forecasts(criteria: Criteria, *, true_rate: float) -> list[Forecast]:
                 first_run=first_run(bar, criteria=criteria, alpha=alpha),
                 failures_allowed=allowed[-1],
                 true_rate=true_rate,
-                chance=chances[-1],
-                power_at=next(
-                    (n for n, chance in enumerate(chances) if chance >= POWER), None
+                chance=chance_of_promotion(true_rate, allowed) ** claims,
+                power_at=runs_for_power(
+                    true_rate, allowed, power=POWER ** (1 / claims)
                 ),
             )
         )
@@ -88,6 +87,8 @@ def forecasts(criteria: Criteria, *, true_rate: float) -> list[Forecast]:
 
 def require_feasible(criteria: Criteria) -> None:
     """Refuse, with the arithmetic, numbers that can never promote or contradict."""
+    if criteria.looks is not None:
+        criteria.looks.check()
     errors = [
         {"pointer": pointer, "detail": detail} for pointer, detail in _faults(criteria)
     ] or [
@@ -138,6 +139,19 @@ def _faults(criteria: Criteria) -> Iterator[tuple[str, str]]:
                 f"A class between the class bar {criteria.class_bar} and the floor "
                 f"{criteria.floor} would be promoted and rolled back.",
             )
+    if criteria.max_runs > MOST_RUNS:
+        yield "/max_runs", f"max_runs is {criteria.max_runs}, at most {MOST_RUNS} goes."
+    if criteria.looks is not None and criteria.looks.looks[-1] > criteria.max_runs:
+        yield (
+            "/looks",
+            f"The last look is after run {criteria.looks.looks[-1]}, and max_runs is "
+            f"{criteria.max_runs}.",
+        )
+    if not 0 <= criteria.max_unknown <= 1:
+        yield (
+            "/max_unknown",
+            f"max_unknown is {criteria.max_unknown}; it has to be from 0 to 1.",
+        )
     if criteria.bar is not None and not criteria.gates:
         yield "/judged_gates", "Without a judged gate nothing can be proven."
 

@@ -13,6 +13,7 @@ from functools import lru_cache
 from itertools import pairwise
 from math import e, log, sqrt
 from statistics import NormalDist
+from typing import Any
 
 from portal.errors import Invalid
 from rollout.domain.boundary import NONE, one_more_run
@@ -62,6 +63,19 @@ class LookPlan:
         if not 0 <= self.anytime_share < 1:
             raise Invalid("A share of alpha is from 0 to 1.", code="PLAN_INVALID")
 
+    def to_json(self) -> dict[str, Any]:
+        """The looks as they are kept with an evaluation."""
+        return {
+            "looks": list(self.looks),
+            "spending": str(self.spending),
+            "anytime_share": self.anytime_share,
+        }
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> "LookPlan":
+        """The looks from their kept form."""
+        return cls(tuple(raw["looks"]), Spending(raw["spending"]), raw["anytime_share"])
+
     def planned_alpha(self, alpha: float) -> float:
         """What the planned looks may spend."""
         return alpha * (1 - self.anytime_share)
@@ -87,9 +101,10 @@ def _failures_allowed(plan: LookPlan, bar: float, alpha: float) -> tuple[int, ..
         most = NONE
         if n in plan.looks:
             may_spend = spent_by(n / last, plan.planned_alpha(alpha))
-            while most < n and spent + waiting[most + 1] <= may_spend:
-                most += 1
-                spent += waiting[most]
-                waiting[most] = 0.0
+            for failures, chance in enumerate(waiting):
+                if spent + chance > may_spend:
+                    break
+                most, spent = failures, spent + chance
+                waiting[failures] = 0.0
         allowed.append(most)
     return tuple(allowed)

@@ -71,11 +71,14 @@ def gather(attempt: Attempt, *, missing: list[str]) -> Gathered:
 def fingerprints(attempt: Attempt) -> tuple[str, str]:
     """The fingerprint of what runs now, and that of runs whose version is not known.
 
-    A run that hangs before it reports has no version; it is a run of the configuration
-    all the same, or hanging would hide it.
+    The version of the research system is the one that was reported last, by whichever
+    admitted run. A run that hangs before it reports has none; it is a run of the
+    configuration all the same, or hanging would hide it.
     """
-    content = snapshots.loaded(snapshots.active(attempt.stage.rollout_id)).content
-    newest = attempt.runs.exclude(system_version=UNKNOWN).order_by("-start_order")
+    rollout_id = attempt.stage.rollout_id
+    content = snapshots.loaded(snapshots.active(rollout_id)).content
+    told = Run.objects.filter(rollout_id=rollout_id, attempt__isnull=False)
+    newest = told.exclude(system_version=UNKNOWN).order_by("-pk")
     version = newest.values_list("system_version", flat=True).first() or UNKNOWN
     key = attempt.stage.key
     return (

@@ -6,9 +6,10 @@ from math import log
 from random import Random
 from typing import Any
 
-from rollout.domain.canary import Facts
+from rollout.domain.canary import Facts, judge
 from rollout.domain.criteria import Criteria
 from rollout.domain.evidence import Outcome, RunFacts
+from rollout.domain.judgements import Verdict
 from rollout.domain.runs import RunStatus
 from rollout.domain.special import log_betainc
 
@@ -66,6 +67,13 @@ def facts_of(runs: Iterable[RunFacts], **changes: Any) -> Facts:
 def asking(**changes: Any) -> Criteria:
     """A plan that judges gate A in one class at 90 %."""
     return Criteria(**{"gates": ("A",), "classes": ("web",), "bar": 0.9} | changes)
+
+
+def verdict(
+    runs: Iterable[RunFacts], criteria: Criteria | None = None, **facts: Any
+) -> Verdict:
+    """The verdict on these runs, by the plan of `asking` if no other is given."""
+    return judge(facts_of(runs, **facts), criteria or asking()).verdict
 
 
 def outcomes(random: Random, rate: float, runs: int) -> str:

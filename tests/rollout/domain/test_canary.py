@@ -1,21 +1,16 @@
-"""The verdict: what it needs, what overrides it, and the six traps."""
-
-from datetime import timedelta
+"""The verdict: what it needs, and what overrides it."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from portal.errors import Invalid
 from rollout.domain.baseline import STAGES
 from rollout.domain.canary import judge
 from rollout.domain.criteria import Criteria
-from rollout.domain.evidence import LATENCY, Outcome, Restarts
-from rollout.domain.judgements import PRECEDENCE, Judgement, Verdict
+from rollout.domain.evidence import LATENCY
+from rollout.domain.judgements import PRECEDENCE, Verdict
 from rollout.domain.looks import LookPlan
 from rollout.domain.promotion import ANYTIME, PLANNED_LOOKS
-from rollout.domain.runs import RunKind, RunStatus
-from rollout.domain.sample_ratio import SampleRatio
+from rollout.domain.runs import RunKind
 from tests.rollout.evidence import (
     BEGAN,
     MINUTE,
@@ -24,14 +19,10 @@ from tests.rollout.evidence import (
     an_open_run,
     asking,
     facts_of,
+    verdict,
 )
 
 GOOD = "P" * 36
-ALL_GATES = ("A", "B", "D", "E")
-
-
-def verdict(runs, criteria: Criteria | None = None, **facts) -> Verdict:
-    return judge(facts_of(runs, **facts), criteria or asking()).verdict
 
 
 # Promotion
@@ -202,142 +193,6 @@ def test_the_order_of_precedence():
     assert PRECEDENCE.index(Verdict.ROLL_BACK) < PRECEDENCE.index(Verdict.HOLD)
 
 
-# The six traps
-
-
-def test_trap_1_what_ended_first_is_not_judged_first():
-    """Of 60 runs 20 fail, and hang for an hour first; the others take a minute."""
-    runs = [an_open_run(n) if n % 3 == 0 else a_run(n, "P") for n in range(1, 61)]
-    now = BEGAN + 61 * MINUTE
-
-    found = judge(facts_of(runs, now=now), asking())
-
-    assert sum(run.is_final for run in runs) == 40  # enough, were they all
-    assert found.verdict == Verdict.COLLECT
-    assert found.prefix == ("run-1", "run-2")
-
-
-def test_trap_1_a_run_that_hangs_does_not_block_for_ever_and_does_not_pass():
-    hanging = an_open_run(1, "P")
-    runs = [hanging, *a_row(GOOD, first=2)]
-    soon, late = BEGAN + timedelta(hours=1), BEGAN + timedelta(hours=3)
-
-    assert verdict(runs, now=soon) == Verdict.COLLECT
-    assert judge(facts_of(runs, now=soon), asking()).prefix == ()
-    found = judge(facts_of(runs, now=late), asking())
-    assert (found.proofs[0].passes, found.proofs[0].unknown) == (36, 1)
-    assert found.verdict == Verdict.COLLECT
-
-
-def test_trap_2_starting_again_does_not_start_afresh():
-    failed, good = a_row("FFFFF"), a_row(GOOD, first=6, attempt=2)
-    changed = a_row(GOOD, first=6, attempt=2, fingerprint="sha256:new")
-
-    assert verdict([*failed, *good], attempt=2) == Verdict.COLLECT
-    assert (
-        verdict([*failed, *changed], attempt=2, fingerprint="sha256:new")
-        == Verdict.PROMOTE
-    )
-
-
-def test_trap_2_or_every_try_has_its_price():
-    spending = asking(restarts=Restarts.SPEND)
-    failed = a_row("FFFFF")
-    second = [*failed, *a_row("P" * 99, first=6, attempt=2)]
-
-    first_try = judge(facts_of(a_row("P" * 99)), spending).proofs[0]
-    second_try = judge(facts_of(second, attempt=2), spending).proofs[0]
-
-    assert (first_try.alpha, second_try.alpha) == (0.025, 0.0125)
-    assert 36 < first_try.proven_at < second_try.proven_at
-
-
-def test_trap_3_many_gates_do_not_roll_back_by_their_number():
-    """Two failures at once: proof against one gate alone, chance among six of them."""
-    alone = asking(floor=0.85)
-    among_six = asking(floor=0.85, gates=tuple("ABCDEF"))
-    runs = a_row(["FPPPPP"] * 2 + ["PPPPPP"] * 6)
-
-    assert verdict(runs, alone) == Verdict.ROLL_BACK
-    assert verdict(runs, among_six) == Verdict.COLLECT
-    assert verdict(a_row(["FPPPPP"] * 8), among_six) == Verdict.ROLL_BACK
-
-
-def test_trap_4_what_is_unknown_counts_as_failed_for_promotion():
-    row = GOOD[1:] + "?"
-
-    found = judge(facts_of(a_row(row)), asking())
-
-    assert found.verdict == Verdict.COLLECT
-    assert found.proofs[0].unknown == 1
-    assert (
-        found.proofs[0].log_e
-        == judge(facts_of(a_row(row.replace("?", "F"))), asking()).proofs[0].log_e
-    )
-
-
-def test_trap_4_too_much_that_is_unknown_holds():
-    assert verdict(a_row("P" * 8 + "??")) == Verdict.COLLECT
-    found = judge(facts_of(a_row("P" * 7 + "???")), asking())
-    assert found.verdict == Verdict.HOLD
-    assert "3 of 10 runs say nothing" in found.sentence
-
-
-def test_trap_4_no_web_is_no_evidence_for_the_citation_gate():
-    criteria = asking(gates=("A", "C"), bar=0.9)
-
-    offline = judge(facts_of(a_row(["P?P"] * 50, no_web=True)), criteria)
-
-    proofs = {proof.demand.metric: proof for proof in offline.proofs}
-    assert offline.verdict == Verdict.COLLECT
-    assert proofs["A"].is_proven
-    assert proofs["C"].runs == 0
-    assert verdict(a_row(["P?P"] * 50), criteria) == Verdict.PROMOTE
-
-
-def test_trap_5_a_canary_with_the_wrong_share_holds():
-    right = SampleRatio().after(0.05, inside=50, outside=950)
-    wrong = SampleRatio().after(0.05, inside=150, outside=850)
-
-    assert verdict(a_row(GOOD), ratio=right) == Verdict.PROMOTE
-    assert verdict(a_row(GOOD), ratio=wrong) == Verdict.HOLD
-
-
-def test_trap_6_the_worst_class_decides_not_the_average():
-    criteria = asking(classes=("web", "code"))
-    many = a_row("P" * 200)
-    bad = a_row("PPF" * 12, first=201, query_class="code")
-
-    assert verdict([*many, *bad], asking(classes=(), class_bar=None)) != Verdict.PROMOTE
-    assert verdict([*many, *bad], criteria) == Verdict.COLLECT
-    proven = a_row(GOOD, first=201, query_class="code")
-    assert verdict([*many, *proven], criteria) == Verdict.PROMOTE
-
-
-def test_trap_6_an_admitted_class_without_runs_is_not_proven():
-    found = judge(facts_of(a_row(GOOD)), asking(classes=("web", "code")))
-
-    assert found.verdict == Verdict.COLLECT
-    assert found.sentence.startswith("Gate A in code: 0 of 0 passed")
-
-
-def test_trap_6_classes_may_be_pooled_for_the_bar_but_each_has_its_own():
-    criteria = asking(classes=("web", "code"), bar=0.95, class_bar=0.85)
-    web, code = a_row("P" * 50), a_row("P" * 24, first=51, query_class="code")
-
-    assert verdict([*web, *code], criteria) == Verdict.PROMOTE
-    assert verdict([*web, *code[:-1]], criteria) == Verdict.COLLECT
-    assert verdict([*a_row("P" * 60), *code[:14]], criteria) == Verdict.COLLECT
-
-
-def test_trap_6_where_all_classes_are_admitted_each_that_came_is_proven():
-    criteria = asking(classes=(), bar=0.95, class_bar=0.85)
-    rare = a_run(99, query_class="rare")
-
-    assert verdict(a_row("P" * 80), criteria) == Verdict.PROMOTE
-    assert verdict([*a_row("P" * 80), rare], criteria) == Verdict.COLLECT
-
-
 # Planned looks
 
 
@@ -380,128 +235,6 @@ def test_another_rule_can_be_tried_if_the_plan_has_what_it_needs():
     assert judge(facts, with_looks, ANYTIME).verdict == Verdict.PROMOTE
     with pytest.raises(Invalid):
         judge(facts, asking(), PLANNED_LOOKS)
-
-
-# Every plan, every evidence
-
-runs_of_any_kind = st.builds(
-    lambda said, query_class, minutes, status, attempt, no_web: {
-        "said": said,
-        "query_class": query_class,
-        "minutes": minutes,
-        "status": status,
-        "attempt": attempt,
-        "no_web": no_web,
-    },
-    st.text("PF?", min_size=3, max_size=3),
-    st.sampled_from(["web", "code"]),
-    st.sampled_from([1, 10, 300]),
-    st.sampled_from(RunStatus),
-    st.sampled_from([1, 2]),
-    st.booleans(),
-)
-plans = st.builds(
-    asking,
-    gates=st.sampled_from([("A",), ("A", "C"), ("A", "B", "C")]),
-    classes=st.sampled_from([(), ("web",), ("web", "code")]),
-    bar=st.sampled_from([None, 0.5, 0.9]),
-    class_bar=st.sampled_from([None, 0.4]),
-    floor=st.sampled_from([None, 0.45]),
-    max_runs=st.sampled_from([5, 300]),
-    restarts=st.sampled_from(Restarts),
-    latency_budget_s=st.sampled_from([None, 90.0]),
-    looks=st.sampled_from([None, LookPlan((3, 6, 40))]),
-    rolls_back_on_hard_failure=st.booleans(),
-)
-
-
-def built(described) -> list:
-    made = []
-    for order, each in enumerate(described, start=1):
-        is_final = each["status"] in ("failed", "completed", "cancelled")
-        opened = BEGAN + order * MINUTE
-        made.append(
-            a_run(
-                order,
-                each["said"],
-                query_class=each["query_class"],
-                status=each["status"],
-                attempt=each["attempt"],
-                no_web=each["no_web"],
-                finished_at=opened + each["minutes"] * MINUTE if is_final else None,
-            )
-        )
-    return made
-
-
-evidence = st.lists(runs_of_any_kind, max_size=25).map(built)
-moments = st.sampled_from([BEGAN, BEGAN + 30 * MINUTE, BEGAN + timedelta(days=1)])
-
-
-@given(evidence, plans, moments, st.randoms(use_true_random=False))
-@settings(deadline=None)
-def test_the_order_in_which_runs_are_handed_over_does_not_matter(
-    runs, plan, now, random
-):
-    shuffled = random.sample(runs, len(runs))
-
-    one, other = (
-        judge(facts_of(row, now=now, attempt=2), plan) for row in (runs, shuffled)
-    )
-
-    assert one == other
-
-
-@given(evidence, plans, moments)
-@settings(deadline=None)
-def test_turning_passes_into_anything_else_never_helps(runs, plan, now):
-    """No promotion comes of it, and what was rolled back is not saved by failures."""
-
-    def after(said: Outcome) -> Judgement:
-        worse = [
-            a_run(
-                run.start_order,
-                query_class=run.query_class,
-                status=run.status,
-                attempt=run.attempt,
-                no_web=run.no_web,
-                opened_at=run.opened_at,
-                finished_at=run.finished_at,
-                gates=dict.fromkeys(run.gates, said),
-            )
-            for run in runs
-        ]
-        return judge(facts_of(worse, now=now, attempt=2), plan)
-
-    for said in (Outcome.FAIL, Outcome.UNKNOWN):
-        assert after(said).verdict not in (Verdict.PROMOTE, Verdict.AWAIT_APPROVAL)
-    before = judge(facts_of(runs, now=now, attempt=2), plan)
-    if before.verdict == Verdict.ROLL_BACK:
-        assert after(Outcome.FAIL).verdict == Verdict.ROLL_BACK
-
-
-@given(evidence, plans, moments)
-@settings(deadline=None)
-def test_a_promotion_has_everything_that_it_needs(runs, plan, now):
-    found = judge(facts_of(runs, now=now, attempt=2), plan)
-
-    if found.verdict == Verdict.PROMOTE:
-        assert found.proofs
-        assert all(proof.is_proven for proof in found.proofs)
-        assert {proof.demand.metric for proof in found.proofs} >= {*plan.gates}
-        assert {proof.demand.query_class for proof in found.proofs} >= {*plan.classes}
-    assert found.sentence
-    assert len(found.prefix) <= plan.max_runs
-    by_id = {run.run_id: run for run in runs}
-    for run_id in found.prefix:
-        run = by_id[run_id]
-        assert run.is_final or run.open_for(now) > plan.max_open
-    # What overrides overrides, whatever the evidence says.
-    for reasons, expected in (
-        ({"rollbacks": ["now"], "holds": ["wait"]}, {Verdict.ROLL_BACK}),
-        ({"holds": ["wait"]}, {Verdict.HOLD, Verdict.ROLL_BACK}),
-    ):
-        assert verdict(runs, plan, now=now, attempt=2, **reasons) in expected
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.errors import Invalid
-from rollout.domain.degradation import Detector
+from rollout.domain.degradation import DEPTHS, Detector
 
 
 def run_lengths(rate: float, *, trials: int, least: float, most: int) -> list[int]:
@@ -25,6 +25,20 @@ def test_one_more_run_adds_at_most_one_while_the_rate_is_at_the_floor(row, rate)
 
     expected = rate * watch.after(True).value + (1 - rate) * watch.after(False).value
     assert expected <= watch.value + 1 + 1e-9
+
+
+def test_it_is_the_sum_of_all_bets_that_began_at_some_run():
+    row = [True, False, False, True, False]
+
+    total = 0.0
+    for began in range(len(row)):
+        for depth in DEPTHS:
+            coin = 1.0
+            for has_passed in row[began:]:
+                coin *= depth if has_passed else (1 - depth * 0.85) / (1 - 0.85)
+            total += coin / len(DEPTHS)
+
+    assert Detector(0.85, 1e9).after_all(row).value == pytest.approx(total)
 
 
 def test_false_alarms_are_at_least_so_far_apart():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollout.domain.boundary import chance_of_promotion, failures_allowed
-from rollout.domain.eprocess import PRIOR, Claim, EProcess, log_e_value, threshold
+from rollout.domain.eprocess import Claim, EProcess, log_e_value, threshold
 
 BARS = (0.5, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)
 PRIORS = ((0.5, 0.5), (1.0, 1.0), (2.0, 0.5), (0.5, 3.0), (10.0, 1.0))
@@ -145,13 +145,16 @@ def test_the_evidence_is_a_number_up_to_a_hundred_thousand_runs(claim, null):
             assert isfinite(log_e_value(claim, null, passes, runs - passes))
 
 
-def test_the_e_value_is_what_its_formula_says():
-    """By adding up the mixture itself, on a grid, for a small row."""
-    a, b = PRIOR
-    steps = 200_000
-    above = [0.9 + 0.1 * (step + 0.5) / steps for step in range(steps)]
-    weights = [p ** (a - 1) * (1 - p) ** (b - 1) for p in above]
-    bets = [(p / 0.9) ** 12 * ((1 - p) / 0.1) ** 1 for p in above]
+@pytest.mark.parametrize(("a", "b"), [(0.5, 0.5), (2.0, 0.5), (0.5, 3.0)])
+@pytest.mark.parametrize("claim", Claim)
+def test_the_e_value_is_the_mixture_of_all_bets_beyond_the_null(claim, a, b):
+    """By adding up the bets themselves, on a grid, for a small row."""
+    steps, null = 20_000, 0.9
+    start, width = (null, 1 - null) if claim == promote else (0.0, null)
+    rates = [start + width * (step + 0.5) / steps for step in range(steps)]
+    weights = [p ** (a - 1) * (1 - p) ** (b - 1) for p in rates]
+    bets = [(p / null) ** 12 * ((1 - p) / (1 - null)) ** 3 for p in rates]
     mixture = sum(w * bet for w, bet in zip(weights, bets, strict=True)) / sum(weights)
 
-    assert log_e_value(promote, 0.9, 12, 1) == pytest.approx(log(mixture), abs=2e-3)
+    found = log_e_value(claim, null, 12, 3, (a, b))
+    assert found == pytest.approx(log(mixture), abs=0.01)

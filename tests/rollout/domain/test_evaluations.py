@@ -19,7 +19,11 @@ RATIO = (
 
 def an_evaluation(said: str = "P" * 36 + "F?", **criteria) -> Evaluation:
     facts = facts_of(
-        [*a_row(said), an_open_run(99), a_run(98, query_class="code", no_web=True)],
+        [
+            *a_row(said),
+            an_open_run(99, run_id="100"),
+            a_run(98, query_class="code", no_web=True),
+        ],
         ratio=RATIO,
         missing=["Nobody is on call."],
     )
@@ -83,6 +87,7 @@ def test_the_order_of_the_facts_and_the_last_digits_of_a_machine_change_no_diges
         (("judgement", "proofs", 0, "passes"), 37, "/proofs/0/passes"),
         (("judgement", "proofs", 1, "log_max"), "3.016", "/proofs/1/log_max"),
         (("judgement", "prefix"), ["run-1"], "/prefix"),
+        (("judgement", "prefix", 39), "100.0001", "/prefix/39"),
         (("judgement", "alarm", "reached_at"), 7, "/alarm/reached_at"),
     ],
 )

@@ -7,6 +7,7 @@ from rollout.domain.criteria import Criteria
 from rollout.domain.evidence import Restarts
 from rollout.domain.feasibility import forecasts, require_feasible
 from rollout.domain.looks import LookPlan
+from rollout.domain.stages import StagePlan
 from tests.rollout.evidence import asking
 
 
@@ -69,6 +70,21 @@ def test_the_plans_that_ship_can_reach_their_bars(name):
             "Each class alone would have to be better (0.95) than all together (0.9).",
         ),
         (
+            {"max_runs": 1_000_000},
+            "/max_runs",
+            "max_runs is 1000000, at most 10000 goes.",
+        ),
+        (
+            {"max_runs": 300, "looks": LookPlan((100, 400))},
+            "/looks",
+            "The last look is after run 400, and max_runs is 300.",
+        ),
+        (
+            {"max_unknown": 1.5},
+            "/max_unknown",
+            "max_unknown is 1.5; it has to be from 0 to 1.",
+        ),
+        (
             {"gates": ()},
             "/judged_gates",
             "Without a judged gate nothing can be proven.",
@@ -97,6 +113,19 @@ def test_a_plan_that_cannot_promote_is_refused_with_the_arithmetic(
 )
 def test_a_plan_that_just_can_is_not_refused(changes):
     require_feasible(asking(**changes))
+
+
+@pytest.mark.parametrize(
+    ("plan", "floor"),
+    [
+        (StagePlan(promote_bar=0.9), 0.8),
+        (StagePlan(promote_bar=0.9, floor=0.5), 0.5),
+        (StagePlan(promote_bar=0.1), None),
+        (StagePlan(), None),
+    ],
+)
+def test_a_plan_without_a_floor_has_it_a_tenth_below_its_bar(plan, floor):
+    assert Criteria.of(plan).floor == floor
 
 
 def test_the_forecast_says_what_it_takes():

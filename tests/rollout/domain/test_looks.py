@@ -62,7 +62,7 @@ def test_what_is_set_aside_for_other_looks_is_not_spent_twice():
     always = failures_allowed(0.9, alpha=0.025, runs=300)
     together = tuple(map(max, planned, always))
 
-    assert plan.planned_alpha(0.05) == 0.025
+    assert planned == LookPlan(LOOKS).failures_allowed(0.9, alpha=0.025)
     assert chance_of_promotion(0.9, together) <= 0.05
 
 
