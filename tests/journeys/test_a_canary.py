@@ -159,7 +159,7 @@ def test_starting_again_does_not_launder_the_evidence(portal, service, simulator
 
     wait_until(lambda: judged() >= 36)  # those of the attempt before are among them
     found = readiness(service, "broad-rollout")
-    assert found["state"] == "running"
+    assert found["state"] in ("running", "holding")  # rerouted runs say nothing
     assert not found["is_ready"]
 
 
