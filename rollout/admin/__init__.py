@@ -2,6 +2,7 @@
 
 from rollout.admin import (
     artifacts,
+    clients,
     decisions,
     directives,
     flags,
@@ -13,6 +14,7 @@ from rollout.admin import (
 
 __all__ = [
     "artifacts",
+    "clients",
     "decisions",
     "directives",
     "flags",

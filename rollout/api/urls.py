@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from rollout.api import artifacts, decisions, directives, rollouts, runs
+from rollout.api import artifacts, clients, decisions, directives, rollouts, runs
 
 urlpatterns = [
     path("rollouts", rollouts.RolloutsView.as_view()),
@@ -14,6 +14,7 @@ urlpatterns = [
     path("switch", rollouts.SwitchView.as_view()),
     path("switch/engage", rollouts.SwitchEngageView.as_view()),
     path("switch/request-release", rollouts.SwitchReleaseView.as_view()),
+    path("switch/ack", clients.SwitchAckView.as_view()),
     path("decisions", decisions.DecisionsView.as_view()),
     path("decisions/<str:decision_id>", decisions.DecisionView.as_view()),
     path("decisions/<str:decision_id>/explain", decisions.ExplainView.as_view()),

@@ -1,6 +1,7 @@
 """The tables of a rollout."""
 
 from rollout.models.artifacts import Artifact, Origin
+from rollout.models.clients import EdgeClient, FlagUse
 from rollout.models.decisions import Decision
 from rollout.models.directives import Directive
 from rollout.models.fallback import FallbackOffer
@@ -27,8 +28,10 @@ __all__ = [
     "Decision",
     "Directive",
     "DocumentKind",
+    "EdgeClient",
     "FallbackOffer",
     "Flag",
+    "FlagUse",
     "Origin",
     "Rollout",
     "RolloutKind",
