@@ -5,6 +5,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +31,7 @@ log = structlog.get_logger(__name__)
 CHECK_EVERY_S = 0.5  # asked of the database even if no bell rings
 KEEP_EVERY_S = 5.0  # the file is written this often even if nothing has changed
 RETRY_S = 0.5
+HEAD_START_S = 0.1  # of those who are told, before the thread goes on
 MOST_LINES = 500
 SAFE = safety.safe_values()
 
@@ -171,15 +173,30 @@ class Reader:
         before = floor if self.known.is_nothing else self.known
         started_at, at = time.monotonic(), time.time()
         held, is_current = self._held(before.held)
+        confirmed_at = started_at if is_current else before.confirmed_at
+        evaluators = {key: each.evaluator for key, each in held.items()}
+        kinds = {key: each.kind for key, each in held.items()}
+        if held != before.held and not self.known.is_nothing:
+            # It may be the switch: everybody is told of that before anything else is
+            # read, and without this thread in the way.
+            self.known = replace(
+                before,
+                evaluators=evaluators,
+                kinds=kinds,
+                held=held,
+                confirmed_at=confirmed_at,
+            )
+            self._tell_loop([])
+            self._is_stopping.wait(HEAD_START_S)
         tokens, asked = _tokens(), _asked()
         lines = _lines(before.last_seq)
         self.known = Knowledge(
-            {key: each.evaluator for key, each in held.items()},
-            {key: each.kind for key, each in held.items()},
+            evaluators,
+            kinds,
             tokens,
             asked,
             lines[-1]["seq"] if lines else before.last_seq,
-            started_at if is_current else before.confirmed_at,
+            confirmed_at,
             held,
         )
         self._first.set()
