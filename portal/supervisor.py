@@ -7,6 +7,7 @@ are started again whenever they end.
 import fcntl
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -108,6 +109,8 @@ def main() -> None:
     """Bring everything up, say where it is, and stay until told to stop."""
     for number in STOPS:
         signal.signal(number, _stop)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a file per stream
     var = state_directory()
     servers = Servers(var)
     children: list[Child] = []

@@ -15,16 +15,7 @@ from rollout.domain.ofrep import Evaluator
 from rollout.edge.app import Edge
 from rollout.edge.knowledge import Knowledge, Token
 from tests.rollout.domain.test_decisions import a_snapshot
-
-BULK = "/ofrep/v1/evaluate/flags"
-TOKEN = spell(b"t" * 23)
-CONTEXT = {
-    "targetingKey": "run-1",
-    "team": "alpha",
-    "mode": "standard",
-    "query_class": "fixture_replay",
-    "sensitivity": "no_web",
-}
+from tests.rollout.edges import BULK, CONTEXT, TOKEN
 
 
 @pytest.fixture
