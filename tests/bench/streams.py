@@ -21,22 +21,6 @@ STREAMS = 1000
 ROUNDS = 5
 MOST_MB = 150
 SETTLE_S = 3.0
-RELEASE = """
-import time
-from portal.models import Authentication
-from portal.services import approvals
-from rollout.services import switch
-from tests.builders import an_actor
-from tests.rollout.builders import KEY
-
-now = time.time_ns()
-asker = an_actor("engineer", name=f"asker-{now}")
-other = an_actor(
-    "architect", name=f"other-{now}", authenticated_by=Authentication.PASSWORD
-)
-asked = switch.request_release(KEY, by=asker, reason="again")
-approvals.confirm(asked.pk, by=other, reason="fine")
-"""
 
 
 def figures(portal: Portal) -> list[dict[str, object]]:
@@ -75,7 +59,7 @@ async def _measured(portal: Portal, token: str) -> list[dict[str, object]]:
             thrown, spread = await _thrown(crowds["edge"], portal)
             waits["edge"].append(thrown)
             spreads.append(spread)
-            await asyncio.to_thread(portal.manage, "shell", code=RELEASE)
+            await asyncio.to_thread(portal.release_switch)
             await asyncio.sleep(1)
         for crowd in crowds.values():
             crowd.go()
