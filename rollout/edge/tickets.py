@@ -10,9 +10,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import orjson
+from django.conf import settings
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-WINDOW_S = 600
 INACTIVITY_S = 120
 PATH = "/ofrep/v1/stream"
 NOBODY = 0  # the token's number while no tokens are known
@@ -28,7 +28,7 @@ class Holder(NamedTuple):
 
 def window() -> int:
     """The present window."""
-    return int(time.time()) // WINDOW_S
+    return int(time.time()) // settings.STREAM_TICKET_SECONDS
 
 
 @lru_cache(maxsize=4096)

@@ -71,7 +71,7 @@ def test_a_change_makes_clients_fetch_again_and_only_those_that_do_not_know():
     asyncio.run(go())
 
 
-def test_a_ticket_stays_the_same_through_its_window_and_its_end_is_the_etags():
+def test_a_ticket_stays_the_same_through_its_window_and_its_end_is_the_etags(settings):
     async def go():
         edge = an_edge()
         first = await ask(edge)
@@ -79,7 +79,7 @@ def test_a_ticket_stays_the_same_through_its_window_and_its_end_is_the_etags():
         known = {"If-None-Match": first.headers["etag"]}
         assert (await ask(edge, headers=known)).status_code == 304
 
-        travelled.shift(tickets.WINDOW_S)
+        travelled.shift(settings.STREAM_TICKET_SECONDS)
         later = await ask(edge, headers=known)
         assert later.status_code == 200
         old, new = (
@@ -91,7 +91,7 @@ def test_a_ticket_stays_the_same_through_its_window_and_its_end_is_the_etags():
             async with listening(edge, uri) as heard:
                 assert heard.status == 200
 
-        travelled.shift(tickets.WINDOW_S)
+        travelled.shift(settings.STREAM_TICKET_SECONDS)
         async with listening(edge, old) as refused:
             assert refused.status == 401
         async with listening(edge, new) as heard:
