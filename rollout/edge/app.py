@@ -63,6 +63,13 @@ class Edge:
             await ofrep.handle(self.reader, request, receive, send)
         elif path == tickets.PATH:
             await ofrep_stream.handle(self.hub, request, receive, send)
+        elif request.method in ("GET", "HEAD") and path == LIVEZ:
+            await answer(send, request, HTTPStatus.OK, b'{"status":"alive"}')
+        elif self.reader.known.is_nothing:
+            status, detail = HTTPStatus.SERVICE_UNAVAILABLE, "Nothing is known yet."
+            await refuse(
+                send, request, status, "UNAVAILABLE", detail, ofrep.RETRY_AFTER
+            )
         elif request.method == "GET" and path == STREAM:
             await waiting.stream(self.hub, request, receive, send)
         elif request.method == "GET" and (found := DIRECTIVES.match(path)):
@@ -70,8 +77,6 @@ class Edge:
             await waiting.directives(
                 self.reader, request, send, run_id=run_id and unquote(run_id)
             )
-        elif request.method in ("GET", "HEAD") and path == LIVEZ:
-            await answer(send, request, HTTPStatus.OK, b'{"status":"alive"}')
         else:
             detail = "There is nothing here."
             await refuse(send, request, HTTPStatus.NOT_FOUND, "NOT_FOUND", detail)

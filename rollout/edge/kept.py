@@ -86,7 +86,9 @@ def read() -> Kept | None:
 
 
 def _is_newer(there: Kept, kept: Kept) -> bool:
-    return there.confirmed_at > kept.confirmed_at or any(
+    # A clock that was put back must not keep the file as it is.
+    is_later = kept.confirmed_at < there.confirmed_at <= time.time()
+    return is_later or any(
         new.is_older_than(there.held.get(key)) for key, new in kept.held.items()
     )
 

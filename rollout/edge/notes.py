@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from portal import clock
+from rollout.domain.flags import canonical_key
 from rollout.services import clients
 
 EVERY_S = 3.0
-MOST_CLIENTS = 5000  # names are the callers' own; more of them are not remembered
+MOST_NAMES = 5000  # they are the callers' own; more of them are not remembered
 MOST_KEPT = 100  # batches, while the database is away
 
 
@@ -20,10 +21,17 @@ class Notes:
     in_bulk: set[str] = field(default_factory=set)
     at: datetime = field(default_factory=clock.now)
 
-    def serve(self, rollout: str, token: int, client: str, epoch: int) -> None:
-        """A client was given what an epoch says."""
-        if len(self.served) < MOST_CLIENTS:
-            self.served[rollout, token, client[: clients.LONGEST_NAME]] = epoch
+    def serve(
+        self, rollout: str, token: int, client: str, epoch: int, key: str
+    ) -> None:
+        """A client was given what an epoch says: one flag, or all without a `key`."""
+        if len(self.served) < MOST_NAMES:
+            name = client[: clients.LONGEST_NAME] if client.isprintable() else "?"
+            self.served[rollout, token, name] = epoch
+        if not key:
+            self.in_bulk.add(rollout)
+        elif len(self.by_name) < MOST_NAMES:
+            self.by_name.add((rollout, canonical_key(key)))
 
     def write_down(self) -> None:
         """Put it into the tables; doing it again changes nothing."""

@@ -12,7 +12,6 @@ import orjson
 from django.conf import settings
 
 from portal.domain.roles import May
-from rollout.domain.flags import canonical_key
 from rollout.domain.ofrep import Answer, Basis, Evaluator, Failure
 from rollout.edge import tickets
 from rollout.edge.http import Receive, Request, Send, TooLarge, answer, body_of
@@ -177,11 +176,7 @@ def _note(
     """Remember who was given what; the reader's thread writes it down."""
     if token.id:
         client = request.header(b"x-client-id") or request.address
-        reader.notes.serve(rollout, token.id, client, epoch)
-        if key:
-            reader.notes.by_name.add((rollout, canonical_key(key)))
-        else:
-            reader.notes.in_bulk.add(rollout)
+        reader.notes.serve(rollout, token.id, client, epoch, key)
 
 
 async def _body(receive: Receive) -> bytes:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from django.db import Error, connection
+from django.db import DataError, Error, connection
 from django.db.models import OuterRef, Subquery
 
 from portal import clock
@@ -166,7 +166,10 @@ class Reader:
 
     def _write_down(self) -> None:
         while self._batches:
-            self._batches[0].write_down()
+            try:
+                self._batches[0].write_down()
+            except DataError as error:  # it would fail for ever
+                log.warning("edge_notes_dropped", error=str(error))
             self._batches.popleft()
 
     def _read(self, floor: Knowledge) -> None:

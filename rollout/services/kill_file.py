@@ -7,6 +7,7 @@ from datetime import timedelta
 import structlog
 from django.conf import settings
 
+from portal.errors import Refusal
 from portal.services import actors, heartbeats
 from rollout.domain import kill_file as domain
 from rollout.models import Rollout
@@ -49,8 +50,12 @@ def reconcile() -> int:
         return 0
     known = Rollout.objects.values_list("key", flat=True)
     named = [key for key in known if domain.kills(killed, key)]
-    for key in named:
-        switch.engage(key, by=actors.host(), reason=domain.reason_for(killed, key))
+    try:
+        for key in named:
+            switch.engage(key, by=actors.host(), reason=domain.reason_for(killed, key))
+    except Refusal as refusal:  # too busy: the file stays, and so this is tried again
+        log.warning("kill_file_waits", error=str(refusal))
+        return 0
     log.warning("kill_file_reconciled", rollouts=named, said=sorted(killed))
     if read() == killed:
         with contextlib.suppress(OSError):

@@ -11,6 +11,7 @@ from portal import clock
 from rollout.domain.flags import ENABLED
 from rollout.edge.app import Edge
 from rollout.edge.knowledge import Knowledge
+from rollout.edge.notes import Notes
 from rollout.models import EdgeClient, FlagUse
 from rollout.services import clients, switch
 from tests.rollout.builders import KEY, a_rollout, a_service, two_people
@@ -76,6 +77,14 @@ def test_whoever_evaluates_is_known_to_have_that_epoch(token):
     assert epochs() == {"a": 2, "b": 1}
     (standing,) = clients.standing()
     assert (standing.epoch, standing.clients, standing.missing) == (2, 2, 1)
+
+
+def test_names_that_no_table_takes_do_not_stop_the_others(token):
+    notes = Notes()
+    notes.serve(KEY, token[0].token.pk, "nul\0", 1, "")
+    notes.serve(KEY, token[0].token.pk, "x" * 200, 1, "")
+    notes.write_down()
+    assert set(epochs()) == {"?", "x" * 100}
 
 
 def test_an_epoch_never_goes_back_and_who_is_long_gone_is_forgotten(token):

@@ -149,6 +149,18 @@ def test_with_nothing_at_all_the_values_are_safe_for_whatever_looks_like_a_token
     assert spelled_wrong.status_code == 401
 
 
+@pytest.mark.parametrize("path", ["/api/v1/stream", "/api/v1/directives"])
+def test_with_nothing_at_all_whoever_waits_is_told_to_come_back(path):
+    async def go():
+        async with listening(
+            an_edge_without_database(), path, authorization=f"Bearer {TOKEN}"
+        ) as refused:
+            assert refused.status == 503
+            assert int(refused.headers["retry-after"]) >= 1
+
+    asyncio.run(go())
+
+
 def test_who_was_served_safe_values_is_sent_back_for_a_real_ticket():
     async def go():
         edge = an_edge_without_database()
