@@ -4,7 +4,7 @@ from portal.domain.jobs import Queue
 from portal.services import actors
 from portal.services.jobs import define
 from portal.services.schedule import every
-from rollout.services import changes, fallback, watchdog
+from rollout.services import changes, fallback, kill_file, watchdog
 from rollout.services.runs import CONFIRM_JOB, FALL_BACK_JOB
 
 define(FALL_BACK_JOB, queue=Queue.SAFETY)
@@ -13,6 +13,7 @@ define(changes.APPLY_JOB, queue=Queue.ROLLOUT)
 define(changes.EXPIRE_JOB, queue=Queue.ROLLOUT)
 define(watchdog.TIME_OUT_JOB, queue=Queue.SAFETY)
 every(watchdog.EVERY, watchdog.NAME, watchdog.sweep)
+every(kill_file.EVERY, kill_file.NAME, kill_file.reconcile)
 
 
 def fall_back(run_id: int) -> None:

@@ -5,6 +5,7 @@ from django.urls import path
 from rollout.api import (
     artifacts,
     changes,
+    clients,
     configuration,
     decisions,
     directives,
@@ -36,6 +37,7 @@ urlpatterns = [
     path("configuration/schema", configuration.ConfigurationSchemaView.as_view()),
     path("snapshots", configuration.SnapshotsView.as_view()),
     path("snapshots/compare", configuration.CompareView.as_view()),
+    path("switch/ack", clients.SwitchAckView.as_view()),
     path("decisions", decisions.DecisionsView.as_view()),
     path("decisions/<str:decision_id>", decisions.DecisionView.as_view()),
     path("decisions/<str:decision_id>/explain", decisions.ExplainView.as_view()),

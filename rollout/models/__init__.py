@@ -2,6 +2,7 @@
 
 from rollout.models.artifacts import Artifact, Origin
 from rollout.models.changes import Change, ChangeComment
+from rollout.models.clients import EdgeClient, FlagUse
 from rollout.models.decisions import Decision
 from rollout.models.directives import Directive
 from rollout.models.fallback import FallbackOffer
@@ -30,8 +31,10 @@ __all__ = [
     "Decision",
     "Directive",
     "DocumentKind",
+    "EdgeClient",
     "FallbackOffer",
     "Flag",
+    "FlagUse",
     "Origin",
     "Rollout",
     "RolloutKind",
