@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8000
+NODE := tests/contract/node
 
 export PORT
 ifdef VAR
@@ -34,7 +35,7 @@ test: .venv/dev ## Run the suite (own servers: DATABASE_URL=..., REDIS_URL=...)
 test-faults: .venv/dev ## Kill workers, stop servers, and see that nothing is lost
 	$(BIN)/python -m pytest -m faults $(ARGS)
 
-test-contract: .venv/contract ## Have stock clients of others use the portal
+test-contract: .venv/contract $(NODE)/node_modules/.package-lock.json ## Have stock clients of others use the portal
 	$(BIN)/python -m pytest -m contract $(ARGS)
 
 bench: .venv/dev ## Measure speed, as ratios in one run
@@ -95,3 +96,7 @@ clean: ## Remove the environment and all data of this checkout
 .venv/contract: .venv/dev requirements-contract.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-contract.txt
 	@touch $@
+
+$(NODE)/node_modules/.package-lock.json: $(NODE)/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix $(NODE) --silent && touch $@; \
+		else echo "npm is missing: the JavaScript clients are left out" >&2; fi

@@ -43,6 +43,8 @@ NEED_NO_SERVER = {
     "version",
     "--version",
 }
+# What has an answer of its own when the database cannot be had.
+GO_ON_WITHOUT = {"edge", "engage_switch"}
 
 
 class CannotStart(RuntimeError):
@@ -313,7 +315,8 @@ def servers_for_a_command(argv: list[str]) -> Iterator[None]:
     try:
         servers.start(postgres=own_postgres, valkey=own_valkey)
     except CannotStart as error:
-        sys.exit(f"error: {error}")
+        if command not in GO_ON_WITHOUT:
+            sys.exit(f"error: {error}")
     try:
         yield
     finally:

@@ -255,6 +255,14 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": ["portal.api.schema.describe"],
 }
 
+# The edge: how long it trusts what it knows and a ticket for a stream, what it keeps
+# for a restart without the database, and the file that engages the switch on this host
+
+MAX_STALE_SECONDS = env.float("MAX_STALE_SECONDS", default=60.0)
+STREAM_TICKET_SECONDS = env.int("STREAM_TICKET_SECONDS", default=600)
+EDGE_SNAPSHOT = VAR / "edge-snapshot.json"
+KILL_FILE = Path(env("KILL_FILE", default=str(VAR / "KILL")))
+
 # History and logs
 
 SIMPLE_HISTORY_HISTORY_CHANGE_REASON_USE_TEXT_FIELD = True

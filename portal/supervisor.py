@@ -7,6 +7,7 @@ are started again whenever they end.
 import fcntl
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -115,6 +116,8 @@ def main() -> None:
     """Bring everything up, say where it is, and stay until told to stop."""
     for number in STOPS:
         signal.signal(number, _stop)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a file per stream
     var = state_directory()
     servers = Servers(var)
     children: list[Child] = []

@@ -4,7 +4,14 @@ from portal.domain.jobs import Queue
 from portal.services import actors
 from portal.services.jobs import define
 from portal.services.schedule import every
-from rollout.services import changes, evaluations, fallback, rollbacks, watchdog
+from rollout.services import (
+    changes,
+    evaluations,
+    fallback,
+    kill_file,
+    rollbacks,
+    watchdog,
+)
 from rollout.services.endings import EVALUATE_JOB
 from rollout.services.runs import CONFIRM_JOB, FALL_BACK_JOB
 
@@ -18,6 +25,7 @@ define(rollbacks.FOLLOW_UP_JOB, queue=Queue.SAFETY)
 define(rollbacks.RECONCILE_JOB, queue=Queue.SAFETY)
 every(watchdog.EVERY, watchdog.NAME, watchdog.sweep)
 every(evaluations.EVERY, evaluations.NAME, evaluations.sweep)
+every(kill_file.EVERY, kill_file.NAME, kill_file.reconcile)
 
 
 def fall_back(run_id: int) -> None:

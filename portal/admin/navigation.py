@@ -22,6 +22,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Segments", "groups", "rollout_segment_changelist"),
                 _item("Changes", "difference", "rollout_change_changelist"),
                 _item("Switch", "power_settings_new", "rollout_switch_changelist"),
+                _item("Clients", "devices", "rollout_edgeclient_changelist"),
+                _item("Flag use", "query_stats", "rollout_flaguse_changelist"),
                 _item("Rollouts", "alt_route", "rollout_rollout_changelist"),
             ],
         },

@@ -6,6 +6,19 @@ EDGE = "portal_edge"  # what decides, who may ask, or what is asked of runs has 
 JOBS = "portal_jobs"  # a job is due
 
 
+def listen(channel: str) -> None:
+    """Have this connection woken by a channel; a pooler's will not do."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"LISTEN {channel}")
+
+
+def wait(timeout_s: float) -> None:
+    """Sleep until a bell rings, or for so long; what fails is Django's `Error`."""
+    with connection.wrap_database_errors:
+        for _ in connection.connection.notifies(timeout=timeout_s, stop_after=1):
+            return
+
+
 def ring(channel: str) -> None:
     """Wake the listeners of a channel when this transaction commits; not before."""
     with connection.cursor() as cursor:

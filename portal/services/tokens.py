@@ -14,7 +14,7 @@ from portal.domain.tokens import is_well_formed, keyed_hash, shown, spell
 from portal.domain.verbs import Verb
 from portal.errors import Invalid, NotFound, Refusal, WrongMoment
 from portal.models import Actor, ApiToken, Authentication, Person
-from portal.services import actors
+from portal.services import actors, bell
 from portal.services.access import require
 from portal.services.ledger import record
 
@@ -56,6 +56,7 @@ def create(
         raise Invalid(f"A token lives for at most {LONGEST_LIFE.days} days.")
     new = _make(name, owner, wanted, rollout, life)
     new.token.save_as(by, reason=reason)
+    bell.ring(bell.EDGE)
     actors.for_token(new.token)
     record(
         Verb.TOKEN_CREATED,
@@ -84,6 +85,7 @@ def rotate(token_id: int, *, by: Actor, reason: str) -> NewToken:
     actors.for_token(new.token)
     old.expires_at = min(old.expires_at, clock.now() + OVERLAP)
     old.save_as(by, reason=reason)
+    bell.ring(bell.EDGE)
     record(
         Verb.TOKEN_ROTATED,
         new.token,
@@ -104,6 +106,7 @@ def revoke(token_id: int, *, by: Actor, reason: str) -> ApiToken:
     if token.revoked_at is None:
         token.revoked_at = clock.now()
         token.save_as(by, reason=reason)
+        bell.ring(bell.EDGE)
         record(Verb.TOKEN_REVOKED, token, by=by, reason=reason)
     return token
 

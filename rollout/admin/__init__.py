@@ -3,6 +3,7 @@
 from rollout.admin import (
     artifacts,
     changes,
+    clients,
     decisions,
     directives,
     flags,
@@ -16,6 +17,7 @@ from rollout.admin import (
 __all__ = [
     "artifacts",
     "changes",
+    "clients",
     "decisions",
     "directives",
     "flags",

@@ -3,13 +3,17 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 
 from portal.admin.acts import Act
 from portal.admin.governed import GovernedAdmin
 from portal.domain.roles import May
 from portal.models import Actor
 from rollout.models import Rollout, Switch
-from rollout.services import switch
+from rollout.services import clients, switch
 
 
 def _engage(found: Switch, actor: Actor, said: dict[str, Any]) -> str:
@@ -37,7 +41,16 @@ def _effects_of_engaging(found: Switch) -> list[str]:
 class SwitchAdmin(GovernedAdmin):
     """Engaged by one person at once, released by two."""
 
-    list_display = ["rollout", "state", "epoch", "changed_at", "changed_by", "reason"]
+    list_display = [
+        "rollout",
+        "state",
+        "epoch",
+        "clients",
+        "changed_at",
+        "changed_by",
+        "reason",
+    ]
+    readonly_fields = ["clients"]
     list_filter = ["state"]
     search_fields = ["rollout__key", "reason"]
     list_select_related = ["rollout", "changed_by"]
@@ -64,6 +77,21 @@ class SwitchAdmin(GovernedAdmin):
             ],
         ),
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return clients.with_clients(super().get_queryset(request))
+
+    @admin.display(description="clients")
+    def clients(self, found: Switch) -> str:
+        """How many have the epoch, with the way to who has not."""
+        return format_html(
+            '<a href="{}?rollout__id__exact={}">{} of {} have epoch {}</a>',
+            reverse("admin:rollout_edgeclient_changelist"),
+            found.rollout_id,
+            found.clients - found.missing,
+            found.clients,
+            found.epoch,
+        )
 
 
 @admin.register(Rollout)

@@ -8,14 +8,16 @@ from urllib.parse import unquote
 
 import structlog
 
-from rollout.edge import ofrep, waiting
+from rollout.edge import ofrep, ofrep_stream, tickets, waiting
 from rollout.edge.http import Receive, Request, Send, answer, refuse
-from rollout.edge.knowledge import Reader
 from rollout.edge.measured import Measured
+from rollout.edge.reader import Reader
+from rollout.edge.streams import Hub
 
 log = structlog.get_logger(__name__)
 
 STREAM = "/api/v1/stream"
+LIVEZ = "/livez"  # of an edge on its own; beside the web process that one answers
 DIRECTIVES = re.compile(r"/api/v1/(?:runs/(?P<run_id>[^/]+)/)?directives\Z")
 
 
@@ -24,6 +26,7 @@ class Edge:
 
     def __init__(self) -> None:
         self.reader = Reader()
+        self.hub = Hub(self.reader)
 
     def takes(self, scope: Mapping[str, Any]) -> bool:
         """Whether a request is the edge's."""
@@ -45,7 +48,8 @@ class Edge:
             await self._live(receive, send)
             return
         request = Request.of(scope)
-        if self.reader.known.confirmed_at == 0.0:
+        if self.reader.known.is_nothing:
+            self.hub.start()
             await self.reader.ready()
         with Measured(send, request.path, self.reader.known) as measured:
             try:
@@ -59,9 +63,17 @@ class Edge:
     async def _route(self, request: Request, receive: Receive, send: Send) -> None:
         path = request.path
         if path == ofrep.PREFIX or path.startswith(f"{ofrep.PREFIX}/"):
-            await ofrep.handle(self.reader.known, request, receive, send)
+            await ofrep.handle(self.reader, request, receive, send)
+        elif path == tickets.PATH:
+            await ofrep_stream.handle(self.hub, request, receive, send)
+        elif request.method in ("GET", "HEAD") and path == LIVEZ:
+            await answer(send, request, HTTPStatus.OK, b'{"status":"alive"}')
+        elif self.reader.known.is_nothing:
+            status, detail = HTTPStatus.SERVICE_UNAVAILABLE, "Nothing is known yet."
+            later = ((b"retry-after", b"%d" % ofrep.RETRY_AFTER_S),)
+            await refuse(send, request, status, "UNAVAILABLE", detail, later)
         elif request.method == "GET" and path == STREAM:
-            await waiting.stream(self.reader, request, receive, send)
+            await waiting.stream(self.hub, request, receive, send)
         elif request.method == "GET" and (found := DIRECTIVES.match(path)):
             run_id = found["run_id"]
             await waiting.directives(
@@ -76,8 +88,10 @@ class Edge:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 self.reader.start()
+                self.hub.start()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
+                await self.hub.stop()
                 self.reader.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return

@@ -32,6 +32,7 @@ class Request:
     query: Mapping[str, list[str]]
     headers: Mapping[bytes, bytes]
     request_id: str
+    address: str = ""
 
     @classmethod
     def of(cls, scope: Mapping[str, Any]) -> "Request":
@@ -43,6 +44,7 @@ class Request:
             parse_qs(query.decode("latin-1")) if query else {},
             dict(scope["headers"]),
             str(uuid_utils.uuid7()),
+            (scope.get("client") or ("",))[0],
         )
 
     def header(self, name: bytes) -> str:

@@ -1,37 +1,24 @@
-"""What the edge knows, and the thread that keeps it fresh."""
+"""What the edge knows."""
 
-import asyncio
-import threading
+import json
 import time
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-import structlog
 from django.conf import settings
-from django.db import Error, connection
-from django.db.models import OuterRef, Subquery
 
 from portal import clock
-from portal.domain.roles import SCOPE_GRANTS, May, Scope
+from portal.domain.canonical import digest
+from portal.domain.roles import May
 from portal.domain.tokens import is_well_formed, keyed_hash
-from portal.models import ApiToken, LedgerEntry
-from portal.services import bell, heartbeats
-from rollout.domain.directives import DirectiveState
+from rollout.domain import snapshots
 from rollout.domain.ofrep import Evaluator
-from rollout.models import Directive, Rollout, RolloutKind, Snapshot
-from rollout.services import snapshots
-from rollout.services.metrics import EDGE_CONFIRMED
+from rollout.edge import tickets
+from rollout.models import RolloutKind
 
-log = structlog.get_logger(__name__)
-
-CHECK_EVERY_S = 0.5  # asked of the database even if no bell rings
 STALE_AFTER_S = 1.0
-MAX_STALE_S = 60.0
-RETRY_S = 0.5
-MOST_LINES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +29,55 @@ class Token:
     rollout: str
     grants: frozenset[May]
     expires_at: datetime
+    id: int = tickets.NOBODY
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it lets nobody in any more."""
+        return self.expires_at <= clock.now()
+
+
+# While no token is known, whatever is spelled like one is served safe values: they are
+# the same for everybody, and a client that is refused might go on with what it had.
+STRANGER = Token(
+    "unknown", "", frozenset({May.DECIDE}), datetime.max.replace(tzinfo=UTC)
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """The newest snapshot of a rollout."""
+
+    kind: str
+    body: str
+    digest: str
+    published_at: int  # seconds since 1970
+    evaluator: Evaluator
+
+    @classmethod
+    def of(cls, kind: str, revision: int, body: str, published_at: int) -> "Held":
+        """A snapshot's text, ready to be evaluated."""
+        evaluator = Evaluator.of(snapshots.load(json.loads(body)), revision)
+        return cls(kind, body, digest(body.encode()), published_at, evaluator)
+
+    @property
+    def revision(self) -> int:
+        """Which revision it is."""
+        return self.evaluator.basis.revision
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of its switch."""
+        return self.evaluator.basis.epoch
+
+    def is_older_than(self, other: "Held | None") -> bool:
+        """Whether it would lead back; with another salt it is another rollout."""
+        if (
+            other is None
+            or self.evaluator.snapshot.salt != other.evaluator.snapshot.salt
+        ):
+            return False
+        return self.epoch < other.epoch or self.revision < other.revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +91,29 @@ class Knowledge:
         default_factory=dict
     )
     last_seq: int = 0
-    confirmed_at: float = 0.0  # on the monotonic clock; 0: never
+    confirmed_at: float = 0.0  # on the monotonic clock; 0: nothing is known
+    held: Mapping[str, Held] = field(default_factory=dict)
     met: dict[str, Token] = field(default_factory=dict)  # tokens that came, by spelling
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there has been neither a database nor a file."""
+        return self.confirmed_at == 0.0
 
     @property
     def age_s(self) -> float:
         """Seconds since the database last confirmed this."""
         return time.monotonic() - self.confirmed_at
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether this may no longer be all that there is to know."""
+        return self.age_s > STALE_AFTER_S
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether this is too old to enable anybody."""
+        return self.age_s > settings.MAX_STALE_SECONDS
 
     @property
     def only_rollout(self) -> str:
@@ -73,207 +125,35 @@ class Knowledge:
         """The token that is spelled so, if it lets anybody in now."""
         found = self.met.get(text)
         if found is None and is_well_formed(text):
+            if self.is_nothing:
+                return STRANGER
             hashed = keyed_hash(text, key=settings.TOKEN_KEY.encode())
             if found := self.tokens.get(hashed):
                 self.met[text] = found
-        if found is None or found.expires_at <= clock.now():
+        if found is None or found.is_over:
             return None
         return found
 
+    def has(self, rollout: str, least: tuple[int, int], since: int) -> bool:
+        """Whether this is no older than that epoch and revision, and that moment.
 
-class Reader:
-    """Reads the database in a thread of its own and tells the event loop."""
+        Where nothing is known there is nothing to wait for: safe values it is.
+        """
+        held = self.held.get(rollout)
+        if held is None:
+            return self.is_nothing or (least == (0, 0) and since == 0)
+        is_older = held.epoch < least[0] or held.revision < least[1]
+        return not is_older and held.published_at >= since
 
-    def __init__(self) -> None:
-        self.known = Knowledge()
-        self.lines: list[dict[str, Any]] = []  # of the ledger, those of the last read
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._changed: asyncio.Event | None = None
-        self._thread: threading.Thread | None = None
-        self._is_stopping = threading.Event()
-        self._first = threading.Event()
-        self._beaten_at = float("-inf")
-        self._listeners: set[Callable[[list[dict[str, Any]]], None]] = set()
-
-    def start(self) -> None:
-        """Begin; called in the event loop."""
-        if self._thread is None:
-            self._loop = asyncio.get_running_loop()
-            self._changed = asyncio.Event()
-            self._is_stopping.clear()
-            self._thread = threading.Thread(
-                target=self._run, name="edge-reader", daemon=True
-            )
-            self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread."""
-        self._is_stopping.set()
-        if self._thread is not None:
-            self._thread.join(timeout=5)
-            self._thread = None
-
-    async def ready(self) -> None:
-        """Wait until something is known; not for ever."""
-        self.start()
-        if not self._first.is_set():
-            await asyncio.to_thread(self._first.wait, 5)
-
-    async def change(self, timeout_s: float) -> None:
-        """Wait until something has changed, or for so long."""
-        try:
-            await asyncio.wait_for(self._changed.wait(), timeout_s)
-        except TimeoutError:
-            return
-
-    def listen(self, listener: Callable[[list[dict[str, Any]]], None]) -> None:
-        """Have new lines of the ledger passed on, in the event loop."""
-        self._listeners.add(listener)
-
-    def unlisten(self, listener: Callable[[list[dict[str, Any]]], None]) -> None:
-        """Pass on no more."""
-        self._listeners.discard(listener)
-
-    # In the thread
-
-    def _run(self) -> None:
-        trouble = ""
-        while not self._is_stopping.is_set():
-            try:
-                with connection.cursor() as cursor:
-                    cursor.execute(f"LISTEN {bell.EDGE}")
-                while not self._is_stopping.is_set():
-                    self._read()
-                    self._beat()
-                    trouble = ""
-                    for _ in connection.connection.notifies(
-                        timeout=CHECK_EVERY_S, stop_after=1
-                    ):
-                        pass
-            except Error as error:
-                if trouble != type(error).__name__:
-                    trouble = type(error).__name__
-                    log.warning("edge_waits", error=str(error))
-                self._is_stopping.wait(RETRY_S)
-            finally:
-                connection.close()
-
-    def _beat(self) -> None:
-        now = time.monotonic()
-        if now - self._beaten_at >= heartbeats.BEAT_EVERY.total_seconds():
-            self._beaten_at = now
-            heartbeats.beat(heartbeats.EDGE)
-
-    def _read(self) -> None:
-        before = self.known
-        evaluators, kinds = self._evaluators(before)
-        tokens, asked = _tokens(), _asked()
-        lines = _lines(before.last_seq)
-        self.known = Knowledge(
-            evaluators,
-            kinds,
-            tokens,
-            asked,
-            lines[-1]["seq"] if lines else before.last_seq,
-            time.monotonic(),
+    def lets_in(self, holder: tickets.Holder) -> bool:
+        """Whether the token behind a ticket is still good for what the ticket says."""
+        if self.is_nothing:
+            return True
+        every = self.tokens.values()
+        token = next((each for each in every if each.id == holder.token), None)
+        return (
+            token is not None
+            and not token.is_over
+            and May.DECIDE in token.grants
+            and token.rollout in ("", holder.rollout)
         )
-        self._first.set()
-        EDGE_CONFIRMED.set_to_current_time()
-        is_news = asked != before.asked or evaluators != before.evaluators or lines
-        if is_news and self._loop is not None and not self._loop.is_closed():
-            is_first = before.confirmed_at == 0.0
-            self._loop.call_soon_threadsafe(self._tell, [] if is_first else lines)
-
-    def _tell(self, lines: list[dict[str, Any]]) -> None:
-        """Wake whoever waits; in the event loop."""
-        self._changed.set()
-        self._changed = asyncio.Event()
-        for listener in tuple(self._listeners):
-            listener(lines)
-
-    def _evaluators(
-        self, before: Knowledge
-    ) -> tuple[dict[str, Evaluator], dict[str, str]]:
-        newest = Snapshot.objects.filter(rollout=OuterRef("pk")).order_by("-revision")
-        rows = Rollout.objects.annotate(
-            newest=Subquery(newest.values("pk")[:1]),
-            revision=Subquery(newest.values("revision")[:1]),
-        ).values_list("key", "kind", "newest", "revision")
-        found, kinds = {}, {}
-        for key, kind, pk, revision in rows:
-            kinds[key] = kind
-            if pk is None:
-                continue
-            known = before.evaluators.get(key)
-            if known is None or known.basis.revision != revision:
-                loaded = snapshots.loaded(Snapshot.objects.get(pk=pk))
-                known = Evaluator.of(loaded, revision)
-            found[key] = known
-        return found, kinds
-
-
-def _tokens() -> dict[str, Token]:
-    usable = ApiToken.objects.filter(
-        revoked_at=None, expires_at__gt=clock.now(), owner__is_active=True
-    )
-    return {
-        hashed: Token(
-            name,
-            rollout,
-            frozenset().union(*(SCOPE_GRANTS[Scope(scope)] for scope in scopes)),
-            expires_at,
-        )
-        for hashed, name, rollout, scopes, expires_at in usable.values_list(
-            "keyed_hash", "name", "rollout", "scopes", "expires_at"
-        )
-    }
-
-
-def _asked() -> dict[str, dict[str, list[dict[str, Any]]]]:
-    found: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(
-        lambda: defaultdict(list)
-    )
-    issued = Directive.objects.filter(state=DirectiveState.ISSUED)
-    for directive in issued.select_related("run__rollout").order_by("due_at"):
-        run = directive.run
-        found[run.rollout.key][run.run_id].append(
-            {
-                "id": str(directive.pk),
-                "run_id": run.run_id,
-                "kind": directive.kind,
-                "state": directive.state,
-                "reason": directive.reason,
-                "issued_at": _moment(directive.issued_at),
-                "due_at": _moment(directive.due_at),
-                "ended_at": None,
-                "revision": None,
-            }
-        )
-    return {key: dict(runs) for key, runs in found.items()}
-
-
-def _moment(at: datetime) -> str:
-    """A moment as the web process writes it."""
-    return at.isoformat().replace("+00:00", "Z")
-
-
-def _lines(after: int) -> list[dict[str, Any]]:
-    """The ledger's lines since `after`, or only the newest when there are too many."""
-    newest = LedgerEntry.objects.order_by("-seq")
-    if after:
-        newest = newest.filter(seq__gt=after)
-    limit = MOST_LINES if after else 1
-    return [told(entry) for entry in reversed(newest[:limit])]
-
-
-def told(entry: LedgerEntry) -> dict[str, Any]:
-    """What listeners are told of a line."""
-    return {
-        "seq": entry.seq,
-        "at": _moment(entry.at),
-        "verb": entry.verb,
-        "actor": entry.actor_name,
-        "subject_type": entry.subject_type,
-        "subject_id": entry.subject_id,
-        "subject": entry.subject_name,
-    }

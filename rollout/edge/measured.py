@@ -19,6 +19,7 @@ from rollout.services.metrics import (
 BULK, SINGLE = PREFIX, f"{PREFIX}/{{key}}"
 _WAITING = [
     (re.compile(r"/api/v1/stream\Z"), "/api/v1/stream"),
+    (re.compile(r"/ofrep/v1/stream\Z"), "/ofrep/v1/stream"),
     (re.compile(r"/api/v1/directives\Z"), "/api/v1/directives"),
     (re.compile(r"/api/v1/runs/.*/directives\Z"), "/api/v1/runs/{run_id}/directives"),
 ]

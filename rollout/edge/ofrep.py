@@ -1,5 +1,6 @@
 """OFREP 0.3: single and bulk evaluation, from memory."""
 
+import re
 import time
 from functools import lru_cache
 from hashlib import sha256
@@ -8,17 +9,22 @@ from typing import Any
 from urllib.parse import unquote
 
 import orjson
+from django.conf import settings
 
 from portal.domain.roles import May
 from rollout.domain.ofrep import Answer, Basis, Evaluator, Failure
+from rollout.edge import tickets
 from rollout.edge.http import Receive, Request, Send, TooLarge, answer, body_of
-from rollout.edge.knowledge import MAX_STALE_S, STALE_AFTER_S, Knowledge
+from rollout.edge.knowledge import STALE_AFTER_S, Knowledge, Token
 from rollout.edge.limits import limits
+from rollout.edge.reader import Reader
 
 PREFIX = "/ofrep/v1/evaluate/flags"
 RETRY_AFTER_S = 2
-ALLOWED = b"Authorization, X-API-Key, Content-Type, If-None-Match"
+ALLOWED = b"Authorization, X-API-Key, Content-Type, If-None-Match, X-Client-Id"
 EXPOSED = b"ETag, Retry-After"
+CATCH_UP_S = 2.0
+_REVISION = re.compile(r"(?P<epoch>\d{1,18})\.(?P<revision>\d{1,18})")
 _STATUS_OF = {
     "FLAG_NOT_FOUND": HTTPStatus.NOT_FOUND,
     "TARGETING_KEY_MISSING": HTTPStatus.BAD_REQUEST,
@@ -37,11 +43,11 @@ class Refused(Exception):
 
 
 async def handle(
-    known: Knowledge, request: Request, receive: Receive, send: Send
+    reader: Reader, request: Request, receive: Receive, send: Send
 ) -> None:
     """Answer a request under `/ofrep/`."""
     key = unquote(request.path[len(PREFIX) :].lstrip("/"))
-    cors = _cors(request)
+    cors = cors_headers(request)
     if request.method == "OPTIONS":
         await answer(send, request, HTTPStatus.NO_CONTENT, b"", headers=cors)
         return
@@ -50,8 +56,11 @@ async def handle(
             raise Refused(
                 HTTPStatus.METHOD_NOT_ALLOWED, "GENERAL", "Flags are asked by POST."
             )
-        evaluator = _evaluator(known, request)
+        token, rollout = _asker(reader.known, request)
         attributes = _attributes(request, await _body(receive))
+        if not key and request.query:
+            await _catch_up(reader, request, rollout)
+        evaluator = _evaluator(reader, rollout)
     except Refused as refused:
         body = {"errorCode": refused.code, "errorDetails": str(refused)}
         if key:
@@ -65,9 +74,10 @@ async def handle(
             headers += ((b"allow", b"POST, OPTIONS"),)
         await answer(send, request, refused.status, orjson.dumps(body), headers=headers)
         return
-    age = known.age_s
+    age = reader.known.age_s
     basis = evaluator.basis._replace(is_stale=age > STALE_AFTER_S)
-    is_expired = age > MAX_STALE_S
+    is_expired = age > settings.MAX_STALE_SECONDS
+    _note(reader, request, token, rollout, basis.epoch, key)
     if key:
         found = evaluator.one(key, attributes, is_expired=is_expired)
         status = HTTPStatus.OK
@@ -80,7 +90,10 @@ async def handle(
         body = _json(every, basis)
         await answer(send, request, HTTPStatus.BAD_REQUEST, body, headers=cors)
         return
-    body = b'{"flags":[%b]}' % b",".join([_json(found, basis) for found in every])
+    body = b'{"flags":[%b],"eventStreams":%b}' % (
+        b",".join([_json(found, basis) for found in every]),
+        tickets.event_streams(token.id, rollout, tickets.window()),
+    )
     etag = f'"{sha256(body).hexdigest()[:32]}"'
     headers = (*cors, (b"etag", etag.encode()))
     if _is_known(request.header(b"if-none-match"), etag):
@@ -101,18 +114,17 @@ def _answer_json(found: Answer, basis: Basis) -> bytes:
     return orjson.dumps(basis.to_json(found))
 
 
-def _evaluator(known: Knowledge, request: Request) -> Evaluator:
+def key_of(request: Request) -> str:
+    """The token that a request shows, or an empty text."""
     scheme, _, text = request.header(b"authorization").partition(" ")
     if scheme.lower() != "bearer":
         text = request.header(b"x-api-key")
-    if known.confirmed_at == 0.0:
-        raise Refused(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "GENERAL",
-            "Nothing is known yet.",
-            retry_after_s=RETRY_AFTER_S,
-        )
-    text = text.strip()
+    return text.strip()
+
+
+def _asker(known: Knowledge, request: Request) -> tuple[Token, str]:
+    """Who asks, and about which rollout."""
+    text = key_of(request)
     token = known.token(text)
     if token is None:
         raise Refused(HTTPStatus.UNAUTHORIZED, "GENERAL", "This token lets nobody in.")
@@ -134,13 +146,49 @@ def _evaluator(known: Knowledge, request: Request) -> Evaluator:
             "GENERAL",
             f"This token is good for {token.rollout} only.",
         )
-    rollout = token.rollout or asked or known.only_rollout
-    evaluator = known.evaluators.get(rollout)
+    return token, token.rollout or asked or known.only_rollout
+
+
+def _evaluator(reader: Reader, rollout: str) -> Evaluator:
+    evaluator = reader.evaluator(rollout)
     if evaluator is None:
         raise Refused(
             HTTPStatus.BAD_REQUEST, "GENERAL", "Say which rollout: ?rollout=KEY."
         )
     return evaluator
+
+
+async def _catch_up(reader: Reader, request: Request, rollout: str) -> None:
+    """Serve nothing older than what a client was told of, perhaps by another edge."""
+    said = _REVISION.match(request.asked("flagConfigEtag"))
+    least = (int(said["epoch"]), int(said["revision"])) if said else (0, 0)
+    moment = request.asked("flagConfigLastModified")
+    since = int(moment) if moment.isdecimal() else 0
+    deadline = time.monotonic() + CATCH_UP_S
+    while not reader.known.has(rollout, least, since):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise Refused(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "GENERAL",
+                "This edge does not know of that revision yet.",
+                retry_after_s=RETRY_AFTER_S,
+            )
+        await reader.change(left)
+
+
+def _note(
+    reader: Reader,
+    request: Request,
+    token: Token,
+    rollout: str,
+    epoch: int,
+    key: str,
+) -> None:
+    """Remember who was given what; the reader's thread writes it down."""
+    if token.id:
+        client = request.header(b"x-client-id") or request.address
+        reader.notes.serve(rollout, token.id, client, epoch, key)
 
 
 async def _body(receive: Receive) -> bytes:
@@ -186,13 +234,13 @@ def _is_known(said: str, etag: str) -> bool:
     return "*" in named or etag in named
 
 
-def _cors(request: Request) -> tuple[tuple[bytes, bytes], ...]:
+def cors_headers(request: Request) -> tuple[tuple[bytes, bytes], ...]:
     """What browsers need to be told; no cookie is ever involved."""
     if not request.headers.get(b"origin"):
         return ()
     return (
         (b"access-control-allow-origin", b"*"),
-        (b"access-control-allow-methods", b"POST, OPTIONS"),
+        (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
         (b"access-control-allow-headers", ALLOWED),
         (b"access-control-expose-headers", EXPOSED),
         (b"access-control-max-age", b"600"),

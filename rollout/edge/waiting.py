@@ -1,6 +1,5 @@
 """Whoever waits: runs for directives, pages for news."""
 
-import asyncio
 import random
 import time
 from http import HTTPStatus
@@ -15,13 +14,13 @@ from portal.domain.roles import May
 from portal.models import LedgerEntry
 from portal.streams import SALT, TICKET_LIFE_S
 from rollout.edge.http import Receive, Request, Send, answer, refuse
-from rollout.edge.knowledge import Knowledge, Reader, Token, told
+from rollout.edge.knowledge import Knowledge, Token
+from rollout.edge.reader import Reader, told
+from rollout.edge.streams import Hub, Listener, attend, begin, line_event, write
 
 LONGEST_WAIT_S = 30.0
-KEEP_ALIVE_S = 15.0
 LONGEST_STREAM_S = 600.0
 MOST_REPLAYED = 500
-SLOWEST_READER = 1000  # lines that may wait for one listener
 
 
 async def directives(
@@ -98,53 +97,28 @@ async def _rollout(
     return rollout
 
 
-async def stream(
-    reader: Reader, request: Request, receive: Receive, send: Send
-) -> None:
+async def stream(hub: Hub, request: Request, receive: Receive, send: Send) -> None:
     """`GET /api/v1/stream`: every new line of the ledger, as server-sent events.
 
     The id of an event is the line's `seq`; `Last-Event-ID` replays what was missed,
-    or says `reset` when that is too much.
+    or says `reset` when that is too much. Every five seconds a `heartbeat` says which
+    epoch of the switch holds.
     """
-    if not _may_listen(reader.known, request):
+    known = hub.reader.known
+    if not _may_listen(known, request):
         code, detail = "NOT_AUTHENTICATED", "A token that may read, or a fresh ticket."
         await refuse(send, request, HTTPStatus.UNAUTHORIZED, code, detail)
         return
-    queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(SLOWEST_READER)
-    is_behind = asyncio.Event()  # too slow: it comes back with its Last-Event-ID
-
-    def hear(lines: list[dict[str, Any]]) -> None:
-        for line in lines:
-            if queue.full():
-                is_behind.set()
-            else:
-                queue.put_nowait(line)
-
-    reader.listen(hear)
-    gone = asyncio.ensure_future(_disconnect(receive))
+    token = _token(known, request)
+    rollout = token.rollout if token else ""
+    listener = Listener(rollout, lasts_s=LONGEST_STREAM_S * random.uniform(0.8, 1.2))
+    await begin(send, request)
+    await _replay(hub.reader, request, send)
+    hub.pages.add(listener)  # nothing came in between: nobody else ran since the check
     try:
-        await _begin(send, request)
-        sent = await _replay(reader, request, send)
-        ends_at = time.monotonic() + LONGEST_STREAM_S * random.uniform(0.8, 1.2)
-        while not (gone.done() or is_behind.is_set()) and time.monotonic() < ends_at:
-            waiting = asyncio.ensure_future(queue.get())
-            await asyncio.wait(
-                {waiting, gone},
-                timeout=KEEP_ALIVE_S,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            if not waiting.done():
-                waiting.cancel()
-                await _write(send, b": still here\n\n")
-                continue
-            line = waiting.result()
-            if line["seq"] > sent:
-                sent = line["seq"]
-                await _write(send, _event(line))
+        await attend(listener, receive, send)
     finally:
-        reader.unlisten(hear)
-        gone.cancel()
-    await send({"type": "http.response.body", "body": b""})
+        hub.pages.discard(listener)
 
 
 def _may_listen(known: Knowledge, request: Request) -> bool:
@@ -158,56 +132,28 @@ def _may_listen(known: Knowledge, request: Request) -> bool:
     return token is not None and May.READ in token.grants
 
 
-async def _disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        continue
-
-
-async def _begin(send: Send, request: Request) -> None:
-    await send(
-        {
-            "type": "http.response.start",
-            "status": 200,
-            "headers": [
-                (b"content-type", b"text/event-stream; charset=utf-8"),
-                (b"cache-control", b"no-cache"),
-                (b"x-accel-buffering", b"no"),
-                (b"x-request-id", request.request_id.encode()),
-            ],
-        }
-    )
-    await _write(send, b"retry: %d\n\n" % random.randint(1000, 4000))
-
-
-async def _replay(reader: Reader, request: Request, send: Send) -> int:
-    """Send what was missed; the last line that this listener knows."""
+async def _replay(reader: Reader, request: Request, send: Send) -> None:
+    """Send what was missed, until this edge knows no more than the listener."""
     said = request.header(b"last-event-id")
-    now = reader.known.last_seq
-    if not said.isdigit() or int(said) >= now:
-        return now
-    lines = await sync_to_async(_missed, thread_sensitive=True)(int(said))
-    if lines is None or len(lines) > MOST_REPLAYED:
-        await _write(send, b"id: %d\nevent: reset\ndata: {}\n\n" % now)
-        return now
-    for line in lines:
-        await _write(send, _event(line))
-    return lines[-1]["seq"] if lines else now
+    last = int(said) if said.isdigit() else reader.known.last_seq
+    while (now := reader.known.last_seq) > last:
+        lines = await sync_to_async(_missed, thread_sensitive=True)(last, now)
+        if lines is None:
+            await write(send, b"id: %d\nevent: reset\ndata: {}\n\n" % now)
+        else:
+            await write(send, b"".join(map(line_event, lines)))
+        last = now
 
 
-def _missed(after: int) -> list[dict[str, Any]] | None:
+def _missed(after: int, until: int) -> list[dict[str, Any]] | None:
+    """The lines in between; None when they are too many or cannot be had."""
+    if until - after > MOST_REPLAYED:
+        return None
     try:
         close_old_connections()
-        later = LedgerEntry.objects.filter(seq__gt=after).order_by("seq")
-        return [told(entry) for entry in later[: MOST_REPLAYED + 1]]
+        later = LedgerEntry.objects.filter(seq__gt=after, seq__lte=until)
+        return [told(entry) for entry in later.order_by("seq")]
     except Error:
         return None
     finally:
         close_old_connections()
-
-
-def _event(line: dict[str, Any]) -> bytes:
-    return b"id: %d\nevent: message\ndata: %b\n\n" % (line["seq"], orjson.dumps(line))
-
-
-async def _write(send: Send, chunk: bytes) -> None:
-    await send({"type": "http.response.body", "body": chunk, "more_body": True})

@@ -2,6 +2,7 @@
 
 from rollout.models.artifacts import Artifact, Origin
 from rollout.models.changes import Change, ChangeComment
+from rollout.models.clients import EdgeClient, FlagUse
 from rollout.models.decisions import Decision
 from rollout.models.directives import Directive
 from rollout.models.evaluations import Evaluation, FailureReview
@@ -33,10 +34,12 @@ __all__ = [
     "Decision",
     "Directive",
     "DocumentKind",
+    "EdgeClient",
     "Evaluation",
     "FailureReview",
     "FallbackOffer",
     "Flag",
+    "FlagUse",
     "Freeze",
     "OnCall",
     "Origin",

@@ -19,6 +19,23 @@ from portal.embedded import Servers, database_url, redis_url
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "deep-research-option-c"
+# Two people who are there for this alone.
+RELEASE = """
+import time
+from portal.models import Authentication
+from portal.services import approvals
+from rollout.services import switch
+from tests.builders import an_actor
+from tests.rollout.builders import KEY
+
+now = time.time_ns()
+asker = an_actor("engineer", name=f"asker-{now}")
+other = an_actor(
+    "architect", name=f"other-{now}", authenticated_by=Authentication.PASSWORD
+)
+asked = switch.request_release(KEY, by=asker, reason="again")
+approvals.confirm(asked.pk, by=other, reason="fine")
+"""
 
 
 class Portal:
@@ -90,6 +107,10 @@ class Portal:
             host=str(self.servers.sockets), user="portal", dbname="portal"
         ) as connection:
             connection.execute(sql)
+
+    def release_switch(self) -> None:
+        """Have it released, by two people."""
+        self.manage("shell", code=RELEASE)
 
     def stop(self) -> None:
         """End everything that was started."""

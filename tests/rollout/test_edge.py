@@ -15,19 +15,10 @@ from rollout.domain.ofrep import Evaluator
 from rollout.edge import limits as limits_module
 from rollout.edge import ofrep
 from rollout.edge.app import Edge
-from rollout.edge.knowledge import MAX_STALE_S, Knowledge, Token
+from rollout.edge.knowledge import Knowledge, Token
 from rollout.edge.limits import Limits
 from tests.rollout.domain.test_decisions import a_snapshot
-
-BULK = "/ofrep/v1/evaluate/flags"
-TOKEN = spell(b"t" * 23)
-CONTEXT = {
-    "targetingKey": "run-1",
-    "team": "alpha",
-    "mode": "standard",
-    "query_class": "fixture_replay",
-    "sensitivity": "no_web",
-}
+from tests.rollout.edges import BULK, CONTEXT, TOKEN
 
 
 @pytest.fixture
@@ -194,7 +185,7 @@ def test_a_portal_that_has_lost_its_database_gets_stale_and_then_safe(edge):
 
     assert enabled(0) == (True, False)
     assert enabled(5) == (True, True)
-    assert enabled(MAX_STALE_S + 1) == (False, True)
+    assert enabled(61) == (False, True)
 
 
 def test_a_run_is_told_at_once_what_is_asked_of_it(edge):

@@ -59,7 +59,7 @@ class Command(BaseCommand):
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
             is_leader = cursor.fetchone()[0]
-            cursor.execute(f"LISTEN {bell.JOBS}")
+        bell.listen(bell.JOBS)
         if not is_leader:
             time.sleep(IDLE_S)
             return
@@ -71,14 +71,9 @@ class Command(BaseCommand):
             for job in due:
                 jobs.note_handed(job, is_new=ring(job, self.redis))
             if not due:
-                self._listen()
+                bell.wait(IDLE_S)
 
     def _beat(self) -> None:
         if time.monotonic() - self.beaten_at > BEAT_EVERY_S:
             heartbeats.beat(heartbeats.RELAY)
             self.beaten_at = time.monotonic()
-
-    def _listen(self) -> None:
-        """Sleep until a commit rings, or for half a second."""
-        for _ in connection.connection.notifies(timeout=IDLE_S, stop_after=1):
-            return

@@ -15,6 +15,6 @@ TABLES = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("rollout", "0006_the_canary_engine")]
+    dependencies = [("rollout", "0007_the_canary_engine")]
 
     operations = [written_once(table) for table in TABLES]

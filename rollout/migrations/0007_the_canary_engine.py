@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("portal", "0002_written_once"),
-        ("rollout", "0005_changes_are_guarded"),
+        ("rollout", "0006_edge_clients_and_flag_use"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,0 +1,88 @@
+"""The switch when the database is away, and what becomes of it afterwards."""
+
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import OperationalError
+
+from rollout.models import Switch
+from rollout.services import kill_file, switch
+from tests.builders import the_last_line
+from tests.rollout.builders import KEY, a_rollout
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def path(settings, tmp_path):
+    settings.KILL_FILE = tmp_path / "deep" / "KILL"
+    return settings.KILL_FILE
+
+
+@pytest.fixture
+def away(monkeypatch):
+    """A database that does not answer."""
+
+    def engage(*_, **__):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(switch, "engage", engage)
+
+
+def test_without_the_database_the_command_writes_the_file_and_says_so(
+    away, path, capsys
+):
+    call_command("engage_switch", KEY, "--reason", "Provider\nleaks.", "--json")
+    said = json.loads(capsys.readouterr().out)
+
+    assert (said["state"], said["path"]) == ("kill_file", str(path))
+    assert kill_file.read() == {KEY: "Provider leaks."}
+    call_command("engage_switch", "other", "--reason", "Too.")
+    assert set(kill_file.read()) == {KEY, "other"}
+    assert str(path) in capsys.readouterr().out
+
+
+def test_where_not_even_the_file_can_be_written_the_command_fails(away, path):
+    path.parent.write_text("in the way")
+    with pytest.raises(CommandError, match="Stop the edge"):
+        call_command("engage_switch", KEY, "--reason", "stop")
+
+
+def test_with_the_database_no_file_is_needed(path):
+    a_rollout()
+    call_command("engage_switch", KEY, "--reason", "stop", verbosity=0)
+    assert not path.exists()
+
+
+def test_the_file_becomes_an_act_of_the_host_and_goes_afterwards(path):
+    a_rollout()
+    assert kill_file.reconcile() == 0
+    kill_file.write(KEY, "Provider leaks.")
+    kill_file.write("unknown", "Nobody has this.")
+
+    assert kill_file.reconcile() == 1
+
+    assert Switch.objects.get().is_engaged
+    assert the_last_line() == (
+        "system",
+        "rollout.switch.engaged",
+        "Provider leaks.",
+    )
+    assert not path.exists()
+    assert kill_file.reconcile() == 0
+
+
+def test_the_file_stays_when_the_switch_cannot_be_engaged(away, path):
+    a_rollout()
+    kill_file.write("*", "")
+
+    with pytest.raises(OperationalError):
+        kill_file.reconcile()
+
+    assert path.exists()
+
+
+def test_a_file_that_cannot_be_read_kills_all(path):
+    path.mkdir(parents=True)
+    assert set(kill_file.read()) == {"*"}
