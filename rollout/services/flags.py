@@ -1,11 +1,15 @@
 """Flags: finding one, and changing its default."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from portal import clock
 from portal.errors import Invalid, NotFound
 from portal.models import Actor
 from rollout.domain.flags import ENABLED, FlagSpec, FlagType, canonical_key
-from rollout.models import Change, Flag
+from rollout.domain.staleness import FlagFacts, reasons
+from rollout.models import Change, Flag, FlagUse
 from rollout.services import changes, proposals, rollouts
 
 
@@ -19,6 +23,40 @@ def find(rollout_key: str, key: str) -> Flag:
     if flag is None:
         raise NotFound(f"There is no flag {key!r} in {rollout_key}.")
     return flag
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """A flag that could go, and why."""
+
+    flag: Flag
+    asked_at: datetime | None
+    reasons: list[str]
+
+
+def stale(rollout_key: str) -> list[Stale]:
+    """The flags of a rollout that could go, in three queries."""
+    rollout = rollouts.find(rollout_key)
+    now = clock.now()
+    used = {
+        use.key: max(filter(None, (use.last_asked_at, use.last_bulk_at)), default=None)
+        for use in FlagUse.objects.filter(rollout=rollout)
+    }
+    first = Flag.history.filter(rollout_id=rollout.pk, history_type="+")
+    known_since = dict(first.values_list("id", "history_date"))
+    found = []
+    for flag in rollout.flags.filter(is_live=True):
+        asked_at = used.get(flag.key)
+        facts = FlagFacts(
+            key=flag.key,
+            owner=flag.owner,
+            expires_on=flag.expires_on,
+            asked_at=asked_at,
+            known_since=known_since[flag.pk],
+        )
+        if why := list(reasons(facts, now=now)):
+            found.append(Stale(flag, asked_at, why))
+    return found
 
 
 def spec_of(flag: Flag) -> FlagSpec:
