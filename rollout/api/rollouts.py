@@ -158,9 +158,9 @@ class FlagsView(RolloutView):
 class StaleShape(serializers.Serializer):
     """A flag that could go, and why."""
 
-    key = serializers.CharField(source="flag.key")
-    owner = serializers.CharField(source="flag.owner")
-    expires_on = serializers.DateField(source="flag.expires_on", allow_null=True)
+    key = serializers.CharField()
+    owner = serializers.CharField()
+    expires_on = serializers.DateField(allow_null=True)
     last_asked_at = serializers.DateTimeField(source="asked_at", allow_null=True)
     reasons = serializers.ListField(child=serializers.CharField())
 
@@ -176,7 +176,11 @@ class StaleFlagsView(RolloutView):
         responses=StaleShape(many=True),
     )
     def get(self, request: Request) -> Response:
-        return Response(StaleShape(flags.stale(self.key), many=True).data)
+        found = []
+        for flag, why in flags.stale(self.key):
+            flag.reasons = why
+            found.append(flag)
+        return Response(StaleShape(found, many=True).data)
 
 
 class NewDefault(Because):

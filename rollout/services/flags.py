@@ -1,8 +1,9 @@
 """Flags: finding one, and changing its default."""
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
+
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Greatest
 
 from portal import clock
 from portal.errors import Invalid, NotFound
@@ -25,38 +26,37 @@ def find(rollout_key: str, key: str) -> Flag:
     return flag
 
 
-@dataclass(frozen=True, slots=True)
-class Stale:
-    """A flag that could go, and why."""
+def with_use(flags: QuerySet[Flag]) -> QuerySet[Flag]:
+    """Flags with `asked_at`, when they were last asked for, and `known_since`."""
+    uses = FlagUse.objects.filter(rollout=OuterRef("rollout"), key=OuterRef("key"))
+    made = Flag.history.filter(id=OuterRef("pk"), history_type="+")
+    return flags.annotate(
+        asked_at=Subquery(
+            uses.values(at=Greatest("last_asked_at", "last_bulk_at"))[:1]
+        ),
+        known_since=Subquery(made.values("history_date")[:1]),
+    )
 
-    flag: Flag
-    asked_at: datetime | None
-    reasons: list[str]
+
+def stale_because(flag: Flag) -> list[str]:
+    """Why a flag (`with_use`) could go, each a sentence; empty if it could not."""
+    if not flag.is_live:
+        return []
+    facts = FlagFacts(
+        key=flag.key,
+        owner=flag.owner,
+        expires_on=flag.expires_on,
+        asked_at=flag.asked_at,
+        known_since=flag.known_since,
+    )
+    return list(reasons(facts, now=clock.now()))
 
 
-def stale(rollout_key: str) -> list[Stale]:
-    """The flags of a rollout that could go, in three queries."""
+def stale(rollout_key: str) -> list[tuple[Flag, list[str]]]:
+    """The flags of a rollout that could go, and why."""
     rollout = rollouts.find(rollout_key)
-    now = clock.now()
-    used = {
-        use.key: max(filter(None, (use.last_asked_at, use.last_bulk_at)), default=None)
-        for use in FlagUse.objects.filter(rollout=rollout)
-    }
-    first = Flag.history.filter(rollout_id=rollout.pk, history_type="+")
-    known_since = dict(first.values_list("id", "history_date"))
-    found = []
-    for flag in rollout.flags.filter(is_live=True):
-        asked_at = used.get(flag.key)
-        facts = FlagFacts(
-            key=flag.key,
-            owner=flag.owner,
-            expires_on=flag.expires_on,
-            asked_at=asked_at,
-            known_since=known_since[flag.pk],
-        )
-        if why := list(reasons(facts, now=now)):
-            found.append(Stale(flag, asked_at, why))
-    return found
+    live = with_use(rollout.flags.filter(is_live=True))
+    return [(flag, why) for flag in live if (why := stale_because(flag))]
 
 
 def spec_of(flag: Flag) -> FlagSpec:

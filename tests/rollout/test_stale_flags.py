@@ -36,7 +36,7 @@ def about(**values) -> None:
 
 
 def why(key: str = WAVE1_AGENTS) -> list[str]:
-    found = {each.flag.key: each.reasons for each in flags.stale(KEY)}
+    found = {flag.key: why for flag, why in flags.stale(KEY)}
     return found.get(key, [])
 
 

@@ -17,17 +17,17 @@ class Command(PortalCommand):
 
     def carry_out(self, rollout: str, **_: Any) -> None:
         found = flags.stale(rollout)
-        lines = [f"{each.flag.key}: {'; '.join(each.reasons)}" for each in found]
+        lines = [f"{flag.key}: {'; '.join(why)}" for flag, why in found]
         self.say(
             "\n".join(lines) or "No flag is stale.",
             stale=[
                 {
-                    "key": each.flag.key,
-                    "owner": each.flag.owner,
-                    "expires_on": each.flag.expires_on,
-                    "last_asked_at": each.asked_at,
-                    "reasons": each.reasons,
+                    "key": flag.key,
+                    "owner": flag.owner,
+                    "expires_on": flag.expires_on,
+                    "last_asked_at": flag.asked_at,
+                    "reasons": why,
                 }
-                for each in found
+                for flag, why in found
             ],
         )
