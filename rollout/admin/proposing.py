@@ -132,7 +132,8 @@ def shown(draft: Change, *, waits: bool) -> Shown:
         "preview": preview,
         "groups": alike(preview),
     }
-    return Shown("rollout/foreseen.html", data, mark=draft.digest)
+    mark = f"{draft.digest}{'-waits' if waits else ''}"
+    return Shown("rollout/foreseen.html", data, mark=mark)
 
 
 def as_shown(draft: Change, wanted: proposals.Wanted) -> proposals.Wanted:
