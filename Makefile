@@ -19,6 +19,9 @@ endif
 ifdef REDIS_URL
 export REDIS_URL
 endif
+ifdef PEERS
+export PEERS
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-faults test-contract bench check lint format types requirements reference clean
@@ -38,7 +41,7 @@ test-faults: .venv/dev ## Kill workers, stop servers, and see that nothing is lo
 test-contract: .venv/contract $(NODE)/node_modules/.package-lock.json ## Have stock clients of others use the portal
 	$(BIN)/python -m pytest -m contract $(ARGS)
 
-bench: .venv/dev ## Measure speed, as ratios in one run
+bench: .venv/dev ## Measure speed, as ratios (ARGS="edge cost", PEERS=1: others beside)
 	$(BIN)/python -m tests.bench $(ARGS)
 
 check: lint types ## Everything but the tests that CI runs
