@@ -33,7 +33,7 @@ run: .venv/runtime ## Run the portal (PORT=8000, VAR=var, DEMO=1); Ctrl-C stops 
 	@exec $(BIN)/python -m portal.supervisor
 
 test: .venv/dev ## Run the suite (own servers: DATABASE_URL=..., REDIS_URL=...)
-	$(BIN)/python -m pytest -m "not faults and not contract" $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not faults and not contract" $(ARGS)
 
 test-faults: .venv/dev ## Kill workers, stop servers, and see that nothing is lost
 	$(BIN)/python -m pytest -m faults $(ARGS)
