@@ -19,6 +19,9 @@ endif
 ifdef REDIS_URL
 export REDIS_URL
 endif
+ifdef PEERS
+export PEERS
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-faults test-contract bench check lint format types requirements reference clean
@@ -30,7 +33,7 @@ run: .venv/runtime ## Run the portal (PORT=8000, VAR=var, DEMO=1); Ctrl-C stops 
 	@exec $(BIN)/python -m portal.supervisor
 
 test: .venv/dev ## Run the suite (own servers: DATABASE_URL=..., REDIS_URL=...)
-	$(BIN)/python -m pytest -m "not faults and not contract" $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not faults and not contract" $(ARGS)
 
 test-faults: .venv/dev ## Kill workers, stop servers, and see that nothing is lost
 	$(BIN)/python -m pytest -m faults $(ARGS)
@@ -38,7 +41,7 @@ test-faults: .venv/dev ## Kill workers, stop servers, and see that nothing is lo
 test-contract: .venv/contract $(NODE)/node_modules/.package-lock.json ## Have stock clients of others use the portal
 	$(BIN)/python -m pytest -m contract $(ARGS)
 
-bench: .venv/dev ## Measure speed, as ratios in one run
+bench: .venv/dev ## Measure speed, as ratios (ARGS="edge cost", PEERS=1: others beside)
 	$(BIN)/python -m tests.bench $(ARGS)
 
 check: lint types ## Everything but the tests that CI runs

@@ -17,6 +17,8 @@ _var.chmod(0o755)  # PostgreSQL runs as another user when we are root
 os.environ["VAR"] = str(_var)
 os.environ.setdefault("SECRET_KEY", "tests-only-" + "x" * 60)
 os.environ.setdefault("REDIS_PREFIX", f"portal-test-{os.getpid()}")
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # of several on one server
+    os.environ["REDIS_PREFIX"] += f"-{worker}"
 os.environ.setdefault("LOG_LEVEL", "CRITICAL")
 
 _servers = Servers(_var, is_durable=False)

@@ -132,6 +132,8 @@ class ImportForm(ProposalForm):
     def clean(self) -> dict[str, Any]:
         said = super().clean()
         if (file := said.get("file")) is not None:
+            if file.size > settings.MAX_DOCUMENT_BYTES:
+                raise forms.ValidationError("This file is too large.")
             # The last click sends the form once more, and browsers send no file twice.
             try:
                 said["document"] = file.read().decode()

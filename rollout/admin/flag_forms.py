@@ -10,7 +10,6 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from portal.domain.roles import May
 from rollout.admin.proposing import Proposal, ProposalForm, fields_of, proposing
 from rollout.admin.rule_forms import RulesForm
 from rollout.admin.typed import (
@@ -192,7 +191,6 @@ ACTS = (
         AboutForm,
         _ask("description", "owner", "expires_on"),
         path=path_of,
-        may=May.PROPOSE_CHANGE,
         hidden=lambda flag, actor: not flag.is_live,
         effects=lambda flag: ["None of this decides anything."],
     ),

@@ -17,7 +17,7 @@ from rollout.domain.flags import ENABLED, for_display
 from rollout.domain.snapshots import Snapshot
 from rollout.domain.wording import prerequisite_in_words, rule_in_words
 from rollout.models import Change, Decision, Flag
-from rollout.services import configuration, snapshots
+from rollout.services import configuration, flags, snapshots
 
 MOST_CHANGES = 20
 
@@ -35,6 +35,7 @@ class FlagAdmin(GovernedAdmin):
         "owner",
         "expires_on",
         "standing",
+        "stale",
         "rollout",
     ]
     list_filter = ["is_live", "type", "rollout"]
@@ -45,7 +46,8 @@ class FlagAdmin(GovernedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Flag]:
         found = super().get_queryset(request)
-        return found.select_related("rollout").prefetch_related("rules")
+        found = found.select_related("rollout").prefetch_related("rules")
+        return flags.with_use(found)
 
     @admin.display(description="default")
     def shown_default(self, flag: Flag) -> str:
@@ -62,6 +64,10 @@ class FlagAdmin(GovernedAdmin):
     @admin.display(description="in use")
     def standing(self, flag: Flag) -> str:
         return "yes" if flag.is_live else "✗ removed"
+
+    @admin.display(description="could go, because")
+    def stale(self, flag: Flag) -> str:
+        return "; ".join(flags.stale_because(flag))
 
     def change_view(
         self,
@@ -99,6 +105,7 @@ def _page_of(flag: Flag) -> dict[str, Any]:
     return {
         "flag": flag,
         "default": for_display(flag.default),
+        "stale": flags.stale_because(flag),
         "clamp": clamp_in_words(flag),
         "is_expired": flag.expires_on is not None
         and flag.expires_on < clock.now().date(),

@@ -110,13 +110,11 @@ def page_of(change: Change) -> str:
     return reverse("admin:rollout_change_change", args=[change.pk])
 
 
-def fields_of(
-    path: str, values: Mapping[str, Any], *, op: str = "replace"
-) -> proposals.Wanted:
+def fields_of(path: str, values: Mapping[str, Any]) -> proposals.Wanted:
     """Other values for some fields of what stands at `path`."""
     return proposals.patch(
         [
-            {"op": op, "path": f"{path}/{name}", "value": value}
+            {"op": "replace", "path": f"{path}/{name}", "value": value}
             for name, value in values.items()
         ]
     )
@@ -134,7 +132,8 @@ def shown(draft: Change, *, waits: bool) -> Shown:
         "preview": preview,
         "groups": alike(preview),
     }
-    return Shown("rollout/foreseen.html", data, mark=draft.digest)
+    mark = f"{draft.digest}{'-waits' if waits else ''}"
+    return Shown("rollout/foreseen.html", data, mark=mark)
 
 
 def as_shown(draft: Change, wanted: proposals.Wanted) -> proposals.Wanted:

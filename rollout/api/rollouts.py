@@ -155,6 +155,34 @@ class FlagsView(RolloutView):
         return conditional(request, Response(FlagShape(known, many=True).data), current)
 
 
+class StaleShape(serializers.Serializer):
+    """A flag that could go, and why."""
+
+    key = serializers.CharField()
+    owner = serializers.CharField()
+    expires_on = serializers.DateField(allow_null=True)
+    last_asked_at = serializers.DateTimeField(source="asked_at", allow_null=True)
+    reasons = serializers.ListField(child=serializers.CharField())
+
+
+class StaleFlagsView(RolloutView):
+    """Flags that are past their time, that nobody asks for, or that nobody owns."""
+
+    may = {"GET": May.READ}
+
+    @extend_schema(
+        summary="List stale flags",
+        parameters=[ROLLOUT],
+        responses=StaleShape(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        found = []
+        for flag, why in flags.stale(self.key):
+            flag.reasons = why
+            found.append(flag)
+        return Response(StaleShape(found, many=True).data)
+
+
 class NewDefault(Because):
     """Another default for a flag."""
 

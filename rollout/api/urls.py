@@ -18,6 +18,7 @@ from rollout.api import (
 urlpatterns = [
     path("rollouts", rollouts.RolloutsView.as_view()),
     path("flags", rollouts.FlagsView.as_view()),
+    path("stale-flags", rollouts.StaleFlagsView.as_view()),
     path("flags/<str:key>", rollouts.FlagView.as_view()),
     path("stages", rollouts.StagesView.as_view()),
     path("stages/<slug:key>/request-start", rollouts.StageStartView.as_view()),

@@ -14,9 +14,9 @@ COVERAGE_SEED = 0
 VARIANT_SEED = 0x5EED
 
 
-def bucket(salt: str, unit: str, *, seed: int = COVERAGE_SEED) -> int:
+def bucket(salt: str, unit: str, seed: int = COVERAGE_SEED) -> int:
     """The bucket of a unit, from 0 to 9999."""
-    return mmh3.hash(f"{salt}:{unit}".encode(), seed, signed=False) % BUCKETS
+    return mmh3.hash(f"{salt}:{unit}", seed, False) % BUCKETS
 
 
 def share_of(percentage: Decimal | float | int) -> int:

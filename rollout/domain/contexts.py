@@ -42,16 +42,10 @@ class Context:
 
     def asked(self) -> dict[str, Any]:
         """What the caller said, in one form."""
-        said = {
-            "run_id": self.run_id,
-            "targetingKey": self.unit,
-            "team": self.team,
-            "mode": self.mode,
-            "query_class": self.query_class,
-            "sensitivity": self.sensitivity,
-            "environment": self.environment,
-        }
-        return {**self.extra, **{k: v for k, v in said.items() if v is not None}}
+        named = {name: getattr(self, name) for name in _NAMED}
+        keys = {"run_id": self.run_id, "targetingKey": self.unit}
+        said = {k: v for k, v in named.items() if v is not None}
+        return {**self.extra, **said, **keys}
 
     @property
     def inputs_digest(self) -> str:
@@ -72,14 +66,26 @@ _NAMED = ("team", "mode", "query_class", "sensitivity", "environment")
 _KNOWN = frozenset({"run_id", "targetingKey", *_NAMED})
 
 
-def from_asked(
-    asked: Mapping[str, Any], *, is_final: bool = False, needs_run: bool = True
-) -> Context:
-    """A context from what a caller sent; `Invalid` points at what cannot be taken.
+def from_asked(asked: Mapping[str, Any], *, is_final: bool = False) -> Context:
+    """A context from what a caller sent; `Invalid` points at what cannot be taken."""
+    taken = attributes(asked, needs_run=True)
+    return Context(
+        run_id=taken["run_id"],
+        targeting_key=taken["targetingKey"],
+        extra={k: v for k, v in taken.items() if k not in _KNOWN},
+        is_final=is_final,
+        **{name: taken.get(name) for name in _NAMED},
+    )
 
-    Flags can be evaluated without naming a run (`needs_run=False`); what then takes a
-    bucket raises `Invalid` (TARGETING_KEY_MISSING).
+
+def attributes(asked: Mapping[str, Any], *, needs_run: bool) -> dict[str, Any]:
+    """What rules look at: what a caller sent, in one form (that of `Context.asked`).
+
+    `Invalid` points at what cannot be taken. Flags can be evaluated without naming a
+    run (`needs_run=False`); what then takes a bucket raises `Invalid`
+    (TARGETING_KEY_MISSING).
     """
+    found: dict[str, Any] = {"run_id": ""}
     errors = []
     if len(asked) > MOST_ATTRIBUTES:
         errors.append(
@@ -94,14 +100,12 @@ def from_asked(
                 )
         elif value is not None and name in _KNOWN:
             errors.append({"pointer": f"/{name}", "detail": "is a text"})
-    if needs_run and not asked.get("run_id"):
+        if value or name not in _KNOWN:
+            found[name] = value
+    if needs_run and not found["run_id"]:
         errors.append({"pointer": "/run_id", "detail": "is needed"})
     if errors:
         raise Invalid("This context cannot be taken.", errors=errors)
-    return Context(
-        run_id=asked.get("run_id") or "",
-        targeting_key=asked.get("targetingKey") or asked.get("run_id") or "",
-        extra={k: v for k, v in asked.items() if k not in _KNOWN},
-        is_final=is_final,
-        **{name: asked.get(name) or None for name in _NAMED},
-    )
+    if "targetingKey" not in found:
+        found["targetingKey"] = found["run_id"]
+    return found

@@ -66,7 +66,9 @@ class Decision:
 
 def decide(snapshot: Snapshot, context: Context) -> Decision:
     """Decide; the same snapshot and context give the same answer, for ever."""
-    reason, place, misses = admission(snapshot, context)
+    reason, place, misses = admission(
+        snapshot, context.asked(), is_final=context.is_final
+    )
     is_admitted = reason == Reason.ADMITTED
     flags, why = evaluate(snapshot, context, is_enabled=is_admitted)
     stage = snapshot.stage
@@ -86,44 +88,40 @@ def decide(snapshot: Snapshot, context: Context) -> Decision:
 
 
 def admission(
-    snapshot: Snapshot, context: Context
+    snapshot: Snapshot, attributes: Mapping[str, Any], *, is_final: bool = False
 ) -> tuple[Reason, int | None, list[dict[str, Any]]]:
-    """The first reason that applies, the bucket if it was looked at, and misses."""
+    """The first reason that applies, the bucket if it was looked at, and misses.
+
+    `attributes` is what a context asked (`Context.asked`).
+    """
     if snapshot.is_switch_engaged:
         return Reason.KILL_SWITCH, None, []
-    if context.is_final:
+    if is_final:
         return Reason.RUN_FINAL, None, []
     stage = snapshot.stage
     if stage is None:
         return Reason.NOT_STARTED, None, []
-    misses = stage.plan.not_admitted(
-        {
-            "mode": context.mode or _default_mode(snapshot),
-            "team": context.team,
-            "query_class": context.query_class,
-            "environment": context.environment,
-            "sensitivity": context.sensitivity,
-        }
-    )
+    if "mode" not in attributes:
+        attributes = {**attributes, "mode": _default_mode(snapshot)}
+    misses = stage.plan.not_admitted(attributes)
     if misses:
         return Reason.NOT_ADMITTED, None, misses
     if not stage.is_admitting:
         return Reason.STAGE_PAUSED, None, []
-    if not context.unit:
+    unit = attributes["targetingKey"]
+    if not unit:
         if stage.share == BUCKETS:
             return Reason.ADMITTED, None, []  # everybody: no bucket is needed
         raise missing_unit()
-    place = bucket(snapshot.salt, context.unit)
+    place = bucket(snapshot.salt, unit)
     if place >= stage.share:
         return Reason.OUT_OF_COVERAGE, place, []
     return Reason.ADMITTED, place, []
 
 
 def _default_mode(snapshot: Snapshot) -> str | None:
-    for flag in snapshot.flags:
-        if flag.spec.key == MODE_DEFAULT:
-            return str(flag.spec.default)
-    return None
+    flag = snapshot.by_key.get(MODE_DEFAULT)
+    return str(flag.spec.default) if flag else None
 
 
 def _constraints(

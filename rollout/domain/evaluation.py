@@ -8,12 +8,17 @@ from rollout.domain.flags import ENABLED, NO_WEB, FlagSpec, Value, stricter
 from rollout.domain.snapshots import CompiledFlag, Prerequisite, Snapshot
 from rollout.domain.targeting import Rule, Variant
 
+# A flag, the number of the rule that decides (from 1), and that of its variant.
+Choice = tuple[str, int, int]
+NO_RULE = 0
+UNMET = -1  # no rule counts, for a prerequisite is not met
+
 
 def evaluate(
     snapshot: Snapshot, context: Context, *, is_enabled: bool
 ) -> tuple[dict[str, Value], dict[str, list[str]]]:
     """Every flag's effective value, and per flag the steps that led to it."""
-    values = Values(snapshot, context, is_enabled=lambda: is_enabled)
+    values = Values(snapshot, context.asked(), is_enabled=lambda: is_enabled)
     found = {flag.spec.key: values.of(flag) for flag in snapshot.flags}
     return (
         {key: outcome.value for key, outcome in found.items()},
@@ -31,68 +36,82 @@ class Outcome(NamedTuple):
 
 
 class Values:
-    """The flags of a snapshot for one context; each is evaluated once, when asked.
+    """The flags of a snapshot for the attributes of one context.
 
     `is_enabled` is asked when a prerequisite wants to know the decision itself.
     """
 
-    __slots__ = ("_attributes", "_forced", "_found", "_is_enabled", "_snapshot")
+    __slots__ = ("_attributes", "_chosen", "_is_enabled", "_snapshot")
 
     def __init__(
-        self, snapshot: Snapshot, context: Context, *, is_enabled: Callable[[], bool]
+        self,
+        snapshot: Snapshot,
+        attributes: Mapping[str, Any],
+        *,
+        is_enabled: Callable[[], bool],
     ) -> None:
         self._snapshot = snapshot
-        self._attributes = context.asked()
-        self._forced = forced_for(snapshot, is_no_web=context.is_no_web)
+        self._attributes = attributes
         self._is_enabled = is_enabled
-        self._found: dict[str, Outcome] = {}
+        self._chosen: dict[str, Choice] = {}
 
     def of(self, flag: CompiledFlag) -> Outcome:
         """A flag's value; `Invalid` when it needs a bucket and there is no unit."""
+        if flag.spec.key == ENABLED:
+            return Outcome(self._is_enabled(), ["DECISION"])
+        is_no_web = self._attributes.get("sensitivity") == "no_web"
+        forced = forced_for(self._snapshot, is_no_web=is_no_web)
+        return outcome(flag, self.choice(flag), forced)
+
+    def choice(self, flag: CompiledFlag) -> Choice:
+        """Which rule of a flag decides, found once for all who need it."""
+        if not (flag.rules and flag.prerequisites):
+            return choose(flag, self._attributes)
         key = flag.spec.key
-        found = self._found.get(key)
-        if found is None:
-            found = self._found[key] = self._outcome(flag)
-        return found
+        if key not in self._chosen:
+            is_met = all(map(self.is_met, flag.prerequisites))
+            unmet = (key, UNMET, 0)
+            self._chosen[key] = choose(flag, self._attributes) if is_met else unmet
+        return self._chosen[key]
 
     def is_met(self, prerequisite: Prerequisite) -> bool:
         """Whether another flag has one of the values that a flag asks of it."""
         other = self._snapshot.by_key[prerequisite.flag]
         return prerequisite.is_met_by(self.of(other).value)
 
-    def _outcome(self, flag: CompiledFlag) -> Outcome:
-        if flag.spec.key == ENABLED:
-            return Outcome(self._is_enabled(), ["DECISION"])
-        if flag.rules and not all(map(self.is_met, flag.prerequisites)):
-            value, why = limited(flag.spec, flag.spec.default, self._forced)
-            return Outcome(value, ["DEFAULT", "PREREQUISITE", *why])
-        return effective(flag, self._attributes, self._forced)
 
-
-def forced_for(snapshot: Snapshot, *, is_no_web: bool) -> dict[str, bool | int]:
+def forced_for(snapshot: Snapshot, *, is_no_web: bool) -> Mapping[str, bool | int]:
     """What the open stage, or the run itself, allows at most."""
-    forced = dict(snapshot.stage.forced) if snapshot.stage else {}
-    if is_no_web:
-        forced[NO_WEB] = True
-    return forced
+    forced = snapshot.stage.forced if snapshot.stage else {}
+    return {**forced, NO_WEB: True} if is_no_web else forced
 
 
-def effective(
-    flag: CompiledFlag,
-    attributes: Mapping[str, Any],
-    forced: Mapping[str, bool | int],
-) -> Outcome:
-    """A flag's value by its own rules, whatever it may need of other flags."""
-    value, why, matched, variant = flag.spec.default, ["DEFAULT"], None, None
+def choose(flag: CompiledFlag, attributes: Mapping[str, Any]) -> Choice:
+    """The first rule of a flag that matches, and the variant of it."""
     for number, rule in enumerate(flag.rules, start=1):
         if rule.matches(attributes, salt=flag.salt):
-            matched, value = rule, rule.value
-            why.append(f"RULE_{number}")
-            if variant := rule.variant(attributes, salt=flag.salt):
-                value = variant.value
-            break
+            place = 0
+            if variant := rule.variants and rule.variant(attributes, salt=flag.salt):
+                place = rule.variants.index(variant) + 1
+            return flag.spec.key, number, place
+    return flag.spec.key, NO_RULE, 0
+
+
+def outcome(
+    flag: CompiledFlag, choice: Choice, forced: Mapping[str, bool | int]
+) -> Outcome:
+    """What a flag is worth when this rule decides."""
+    _, number, place = choice
+    value, why, rule, variant = flag.spec.default, ["DEFAULT"], None, None
+    if number == UNMET:
+        why.append("PREREQUISITE")
+    elif number != NO_RULE:
+        why.append(f"RULE_{number}")
+        rule = flag.rules[number - 1]
+        variant = rule.variants[place - 1] if place else None
+        value = variant.value if variant else rule.value
     value, limits = limited(flag.spec, value, forced)
-    return Outcome(value, why + limits, matched, variant)
+    return Outcome(value, why + limits, rule, variant)
 
 
 def limited(

@@ -70,7 +70,7 @@ def explain_flag(
     if spec.key == ENABLED:
         return explain(snapshot, context)
     enabled = decide(snapshot, context).is_option_c
-    values = Values(snapshot, context, is_enabled=lambda: enabled)
+    values = Values(snapshot, context.asked(), is_enabled=lambda: enabled)
     outcome = values.of(flag)
     steps: list[dict[str, str]] = []
 

@@ -4,16 +4,15 @@ A success always has `key`, `value`, `variant` and `reason`, also when the switc
 engaged; the portal's own, finer reasons are in the flat `metadata`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from portal.errors import Invalid
 from rollout.domain import contexts, decisions, evaluation
-from rollout.domain.contexts import Context
 from rollout.domain.decisions import Reason
-from rollout.domain.evaluation import Outcome, Values
-from rollout.domain.flags import ENABLED, Value, canonical_key
+from rollout.domain.evaluation import NO_RULE, Choice, Values, choose
+from rollout.domain.flags import ALIASES, ENABLED, Value
 from rollout.domain.snapshots import CompiledFlag, Snapshot
 
 STATIC = "STATIC"
@@ -50,8 +49,12 @@ class Failure(NamedTuple):
 
 
 class Basis(NamedTuple):
-    """What all answers of a snapshot have in common."""
+    """What all answers of a snapshot have in common.
 
+    With the rollout it tells equal answers apart that only look equal: 1 and True.
+    """
+
+    rollout: str
     revision: int
     epoch: int
     stage: str
@@ -84,6 +87,7 @@ class Evaluator:
 
     Flags without rules have the same value for everybody, except that `no_web` runs
     get no web: those answers are `settled` beforehand, by whether a run is `no_web`.
+    The others are `live`, by their position; what they said before is `told` again.
     `is_expired` says that the snapshot was confirmed too long ago to expose anybody:
     then nothing is enabled, and the other flags keep their values (decision 8).
     """
@@ -91,89 +95,77 @@ class Evaluator:
     snapshot: Snapshot
     basis: Basis
     positions: Mapping[str, int]
-    settled: Mapping[bool, tuple[Answer | None, ...]]
+    live: Mapping[int, CompiledFlag]
+    settled: Mapping[bool, Sequence[Answer]]
+    told: Mapping[bool, dict[Choice, Answer]] = field(compare=False)
 
     @classmethod
     def of(cls, snapshot: Snapshot, revision: int) -> "Evaluator":
         """An evaluator for a loaded snapshot."""
         stage = snapshot.stage.key if snapshot.stage else ""
+        flags = snapshot.flags
+        positions = {flag.spec.key: n for n, flag in enumerate(flags)}
         return cls(
             snapshot,
-            Basis(revision, snapshot.epoch, stage),
-            {flag.spec.key: n for n, flag in enumerate(snapshot.flags)},
+            Basis(snapshot.rollout, revision, snapshot.epoch, stage),
+            positions | {a: positions[k] for a, k in ALIASES.items() if k in positions},
             {
-                is_no_web: tuple(
-                    None
-                    if flag.rules or flag.spec.key == ENABLED
-                    else _answer(
-                        snapshot,
-                        flag,
-                        evaluation.effective(
-                            flag,
-                            {},
-                            evaluation.forced_for(snapshot, is_no_web=is_no_web),
-                        ),
-                    )
-                    for flag in snapshot.flags
-                )
+                n: flag
+                for n, flag in enumerate(flags)
+                if flag.rules or flag.spec.key == ENABLED
+            },
+            {
+                is_no_web: [
+                    _answer(snapshot, flag, (flag.spec.key, NO_RULE, 0), is_no_web)
+                    for flag in flags
+                ]
                 for is_no_web in (False, True)
             },
+            {False: {}, True: {}},
         )
 
     def one(
-        self, key: str, attributes: Mapping[str, Any], *, is_expired: bool = False
+        self, key: str, asked: Mapping[str, Any], *, is_expired: bool = False
     ) -> Answer | Failure:
         """One flag, by any of its names."""
-        position = self.positions.get(canonical_key(key))
+        position = self.positions.get(key)
         if position is None:
             return Failure(key, "FLAG_NOT_FOUND", f"There is no flag {key}.")
-        context = _context(attributes)
-        if isinstance(context, Failure):
-            return context._replace(key=key)
-        found = self.settled[context.is_no_web][position] or self._live(
-            self.snapshot.flags[position], self._asking(context, is_expired)
-        )
+        try:
+            asking = _Asking(self, asked, is_expired)
+        except Invalid as refusal:
+            return _refused(refusal)._replace(key=key)
+        flag = self.live.get(position)
+        found = asking.answer(flag) if flag else asking.settled[position]
         return found if found.key == key else found._replace(key=key)
 
     def all(
-        self, attributes: Mapping[str, Any], *, is_expired: bool = False
+        self, asked: Mapping[str, Any], *, is_expired: bool = False
     ) -> list[Answer | Failure] | Failure:
         """Every flag, a broken one as one failure; one failure if the context is."""
-        context = _context(attributes)
-        if isinstance(context, Failure):
-            return context
-        asking = self._asking(context, is_expired)
-        return [
-            settled or self._live(flag, asking)
-            for flag, settled in zip(
-                self.snapshot.flags, self.settled[context.is_no_web], strict=True
-            )
-        ]
-
-    def _asking(self, context: Context, is_expired: bool) -> "_Asking":
-        return _Asking(self.snapshot, context, is_expired)
-
-    def _live(self, flag: CompiledFlag, asking: "_Asking") -> Answer | Failure:
         try:
-            if flag.spec.key == ENABLED:
-                return asking.decision()
-            return _answer(self.snapshot, flag, asking.values.of(flag))
+            asking = _Asking(self, asked, is_expired)
         except Invalid as refusal:
-            return Failure(flag.spec.key, "TARGETING_KEY_MISSING", str(refusal))
+            return _refused(refusal)
+        # Where a live flag stands, its default stands in until it has answered.
+        found: list[Answer | Failure] = [*asking.settled]
+        for position, flag in self.live.items():
+            found[position] = asking.answer(flag)
+        return found
 
 
-def _context(attributes: Mapping[str, Any]) -> Context | Failure:
-    try:
-        return contexts.from_asked(attributes, needs_run=False)
-    except Invalid as refusal:
-        errors = refusal.facts.get("errors")
-        said = errors if isinstance(errors, list) else []
-        details = "; ".join(f"{each['pointer']} {each['detail']}" for each in said)
-        return Failure("", "INVALID_CONTEXT", details)
+def _refused(refusal: Invalid) -> Failure:
+    errors = refusal.facts.get("errors")
+    said = errors if isinstance(errors, list) else []
+    details = "; ".join(f"{each['pointer']} {each['detail']}" for each in said)
+    return Failure("", "INVALID_CONTEXT", details)
 
 
-def _answer(snapshot: Snapshot, flag: CompiledFlag, outcome: Outcome) -> Answer:
-    value, why, rule, variant = outcome
+def _answer(
+    snapshot: Snapshot, flag: CompiledFlag, choice: Choice, is_no_web: bool
+) -> Answer:
+    forced = evaluation.forced_for(snapshot, is_no_web=is_no_web)
+    value, why, rule, variant = evaluation.outcome(flag, choice, forced)
     reason = STATIC
     if snapshot.is_switch_engaged:
         reason = DISABLED
@@ -190,43 +182,77 @@ def _answer(snapshot: Snapshot, flag: CompiledFlag, outcome: Outcome) -> Answer:
 
 
 class _Asking:
-    """One context asking, and what was found out for it so far."""
+    """One context asking, and what was found out for it so far.
 
-    __slots__ = ("_context", "_decision", "_is_expired", "_snapshot", "_values")
+    `Invalid` when the context cannot be taken.
+    """
 
-    def __init__(self, snapshot: Snapshot, context: Context, is_expired: bool) -> None:
-        self._snapshot, self._context = snapshot, context
+    __slots__ = (
+        "_attributes",
+        "_decision",
+        "_evaluator",
+        "_is_expired",
+        "_is_no_web",
+        "_values",
+        "settled",
+    )
+
+    def __init__(
+        self, evaluator: Evaluator, asked: Mapping[str, Any], is_expired: bool
+    ) -> None:
+        self._attributes = contexts.attributes(asked, needs_run=False)
+        self._is_no_web = self._attributes.get("sensitivity") == "no_web"
+        self.settled = evaluator.settled[self._is_no_web]
+        self._evaluator = evaluator
         self._is_expired = is_expired
         self._decision: Answer | None = None
         self._values: Values | None = None
 
-    @property
-    def values(self) -> Values:
-        """The flags' values; made when the first flag needs them."""
+    def answer(self, flag: CompiledFlag) -> Answer | Failure:
+        """What a flag that is not settled says."""
+        try:
+            if flag.spec.key == ENABLED:
+                return self._decided()
+            choice = (
+                self._choice(flag)
+                if flag.prerequisites
+                else choose(flag, self._attributes)
+            )
+        except Invalid as refusal:
+            return Failure(flag.spec.key, "TARGETING_KEY_MISSING", str(refusal))
+        told = self._evaluator.told[self._is_no_web]
+        found = told.get(choice)
+        if found is None:
+            found = _answer(self._evaluator.snapshot, flag, choice, self._is_no_web)
+            told[choice] = found
+        return found
+
+    def _choice(self, flag: CompiledFlag) -> Choice:
         if self._values is None:
             self._values = Values(
-                self._snapshot,
-                self._context,
-                is_enabled=lambda: self.decision().value is True,
+                self._evaluator.snapshot,
+                self._attributes,
+                is_enabled=lambda: self._decided().value is True,
             )
-        return self._values
+        return self._values.choice(flag)
 
-    def decision(self) -> Answer:
+    def _decided(self) -> Answer:
         """What the flag that is the decision itself says."""
         if self._decision is None:
             self._decision = self._decide()
         return self._decision
 
     def _decide(self) -> Answer:
+        snapshot = self._evaluator.snapshot
         if self._is_expired:
             is_enabled, why, reason = False, "STALE", DISABLED
         else:
-            found, place, _ = decisions.admission(self._snapshot, self._context)
+            found, place, _ = decisions.admission(snapshot, self._attributes)
             is_enabled, why = found == Reason.ADMITTED, str(found)
             reason = TARGETING_MATCH if place is None else SPLIT
             if found in _OFF:
                 reason = DISABLED
-        workflow = "option_c" if is_enabled else self._snapshot.fallback_workflow
+        workflow = "option_c" if is_enabled else snapshot.fallback_workflow
         variant = "on" if is_enabled else "off"
         return Answer(ENABLED, is_enabled, variant, reason, why, workflow)
 

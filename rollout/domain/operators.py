@@ -29,15 +29,15 @@ class Operator:
 
 
 def _equals(operand: Any) -> Test:
-    _one(operand)
-    return lambda found: (
-        found is not None and type(found) is type(operand) and found == operand
-    )
+    kind = type(_one(operand))
+    return lambda found: type(found) is kind and found == operand
 
 
 def _is_in(operand: Any) -> Test:
-    tests = [_equals(each) for each in _several(operand)]
-    return lambda found: any(test(found) for test in tests)
+    wanted = frozenset((type(each), _one(each)) for each in _several(operand))
+    return lambda found: (
+        not isinstance(found, list | dict) and (type(found), found) in wanted
+    )
 
 
 def _unless(compile_: Callable[[Any], Test]) -> Callable[[Any], Test]:

@@ -1,7 +1,9 @@
 """What is answered when less is known than usual: always towards safety."""
 
+from dataclasses import replace
+
 from rollout.domain import baseline
-from rollout.domain.ofrep import DISABLED, Answer, Basis, Evaluator
+from rollout.domain.ofrep import DISABLED, Answer, Evaluator
 from rollout.domain.snapshots import compile_snapshot, load
 from rollout.domain.switch import SwitchState
 
@@ -40,9 +42,4 @@ def safe_values() -> Evaluator:
         for answer in found
         if isinstance(answer, Answer)  # without rules none fails
     )
-    return Evaluator(
-        blind.snapshot,
-        Basis(0, 0, ""),
-        blind.positions,
-        {False: answers, True: answers},
-    )
+    return replace(blind, live={}, settled={False: answers, True: answers})

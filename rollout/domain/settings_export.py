@@ -31,7 +31,7 @@ def settings_export(
     """
     is_enabled = admits(snapshot, team=team, environment=environment)
     context = Context(run_id="", team=team, environment=environment)
-    values = Values(snapshot, context, is_enabled=lambda: is_enabled)
+    values = Values(snapshot, context.asked(), is_enabled=lambda: is_enabled)
     found = {
         flag.spec.key: _KNOWN[flag.spec.key].clamp(_value(snapshot, flag, values))
         for flag in snapshot.flags

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from portal.errors import Invalid
-from rollout.domain.bucketing import VARIANT_SEED, bucket
+from rollout.domain.bucketing import COVERAGE_SEED, VARIANT_SEED, bucket
 from rollout.domain.flags import Value
 from rollout.domain.operators import OPERATORS, Test
 
@@ -67,11 +67,11 @@ def missing_unit() -> Invalid:
     )
 
 
-def _bucket(attributes: Attributes, salt: str, **seed: int) -> int:
+def _bucket(attributes: Attributes, salt: str, seed: int = COVERAGE_SEED) -> int:
     unit = attributes.get("targetingKey")
     if not unit:
         raise missing_unit()
-    return bucket(salt, str(unit), **seed)
+    return bucket(salt, unit, seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +111,16 @@ class Rule:
         Raises `Invalid` (TARGETING_KEY_MISSING) when it needs a bucket and the
         context has no unit to take it of.
         """
-        if not all(condition.holds(attributes) for condition in self.conditions):
-            return False
-        return self.share is None or self.place(attributes, salt=salt) < self.share
+        for condition in self.conditions:
+            if not condition.holds(attributes):
+                return False
+        return self.share is None or _bucket(attributes, salt) < self.share
 
     def variant(self, attributes: Attributes, *, salt: str) -> Variant | None:
         """The variant of whoever matched; None when the rule has just one value."""
         if not self.variants:
             return None
-        place = _bucket(attributes, salt, seed=VARIANT_SEED)
+        place = _bucket(attributes, salt, VARIANT_SEED)
         for variant in self.variants:
             place -= variant.share
             if place < 0:

@@ -1,7 +1,7 @@
 """The ASGI application of the edge: which path is answered by whom."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
@@ -47,7 +47,7 @@ class Edge:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
             return
-        request = Request.of(scope)
+        request = Request(scope)
         if self.reader.known.is_nothing:
             self.hub.start()
             await self.reader.ready()
@@ -60,28 +60,30 @@ class Edge:
                 status = HTTPStatus.INTERNAL_SERVER_ERROR
                 await answer(measured.send, request, status, body)
 
-    async def _route(self, request: Request, receive: Receive, send: Send) -> None:
+    def _route(
+        self, request: Request, receive: Receive, send: Send
+    ) -> Coroutine[Any, Any, None]:
+        """Who answers; what is asked most comes first."""
         path = request.path
         if path == ofrep.PREFIX or path.startswith(f"{ofrep.PREFIX}/"):
-            await ofrep.handle(self.reader, request, receive, send)
-        elif path == tickets.PATH:
-            await ofrep_stream.handle(self.hub, request, receive, send)
-        elif request.method in ("GET", "HEAD") and path == LIVEZ:
-            await answer(send, request, HTTPStatus.OK, b'{"status":"alive"}')
-        elif self.reader.known.is_nothing:
+            return ofrep.handle(self.reader, request, receive, send)
+        if path == tickets.PATH:
+            return ofrep_stream.handle(self.hub, request, receive, send)
+        if request.method in ("GET", "HEAD") and path == LIVEZ:
+            return answer(send, request, HTTPStatus.OK, b'{"status":"alive"}')
+        if self.reader.known.is_nothing:
             status, detail = HTTPStatus.SERVICE_UNAVAILABLE, "Nothing is known yet."
             later = ((b"retry-after", b"%d" % ofrep.RETRY_AFTER_S),)
-            await refuse(send, request, status, "UNAVAILABLE", detail, later)
-        elif request.method == "GET" and path == STREAM:
-            await waiting.stream(self.hub, request, receive, send)
-        elif request.method == "GET" and (found := DIRECTIVES.match(path)):
+            return refuse(send, request, status, "UNAVAILABLE", detail, later)
+        if request.method == "GET" and path == STREAM:
+            return waiting.stream(self.hub, request, receive, send)
+        if request.method == "GET" and (found := DIRECTIVES.match(path)):
             run_id = found["run_id"]
-            await waiting.directives(
+            return waiting.directives(
                 self.reader, request, send, run_id=run_id and unquote(run_id)
             )
-        else:
-            detail = "There is nothing here."
-            await refuse(send, request, HTTPStatus.NOT_FOUND, "NOT_FOUND", detail)
+        detail = "There is nothing here."
+        return refuse(send, request, HTTPStatus.NOT_FOUND, "NOT_FOUND", detail)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:

@@ -1,7 +1,6 @@
 """Just enough HTTP: requests read, answers sent."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
@@ -13,6 +12,7 @@ from portal.errors import problem
 
 Receive = Any
 Send = Any
+Headers = tuple[tuple[bytes, bytes], ...]
 
 JSON = b"application/json"
 PROBLEM = b"application/problem+json"
@@ -23,29 +23,30 @@ class TooLarge(Exception):
     """The body is larger than any context."""
 
 
-@dataclass(slots=True)
 class Request:
     """A request, its body not yet read."""
 
-    method: str
-    path: str
-    query: Mapping[str, list[str]]
-    headers: Mapping[bytes, bytes]
-    request_id: str
-    address: str = ""
+    __slots__ = (
+        "_query_string",
+        "address",
+        "headers",
+        "method",
+        "path",
+        "request_id",
+    )
 
-    @classmethod
-    def of(cls, scope: Mapping[str, Any]) -> "Request":
-        """The request of an ASGI scope."""
-        query = scope["query_string"]
-        return cls(
-            scope["method"],
-            scope["path"],
-            parse_qs(query.decode("latin-1")) if query else {},
-            dict(scope["headers"]),
-            str(uuid_utils.uuid7()),
-            (scope.get("client") or ("",))[0],
-        )
+    def __init__(self, scope: Mapping[str, Any]) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        self.request_id = str(uuid_utils.uuid7())
+        self.address: str = (scope.get("client") or ("",))[0]
+        self._query_string: bytes = scope["query_string"]
+
+    @property
+    def has_query(self) -> bool:
+        """Whether anything was asked behind the path."""
+        return bool(self._query_string)
 
     def header(self, name: bytes) -> str:
         """A header, or an empty text."""
@@ -53,7 +54,10 @@ class Request:
 
     def asked(self, name: str) -> str:
         """A parameter of the query, or an empty text."""
-        return self.query.get(name, [""])[0]
+        if not self._query_string:
+            return ""
+        query = parse_qs(self._query_string.decode("latin-1"))
+        return query.get(name, [""])[0]
 
 
 async def body_of(receive: Receive) -> bytes:
@@ -79,7 +83,7 @@ async def answer(
     body: bytes,
     *,
     content_type: bytes = JSON,
-    headers: tuple[tuple[bytes, bytes], ...] = (),
+    headers: Headers = (),
 ) -> None:
     """Send a whole answer."""
     await send(
@@ -105,7 +109,7 @@ async def refuse(
     status: HTTPStatus,
     code: str,
     detail: str,
-    headers: tuple[tuple[bytes, bytes], ...] = (),
+    headers: Headers = (),
 ) -> None:
     """Send a problem document."""
     body = problem(

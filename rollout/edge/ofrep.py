@@ -14,13 +14,22 @@ from django.conf import settings
 from portal.domain.roles import May
 from rollout.domain.ofrep import Answer, Basis, Evaluator, Failure
 from rollout.edge import tickets
-from rollout.edge.http import Receive, Request, Send, TooLarge, answer, body_of
+from rollout.edge.http import (
+    Headers,
+    Receive,
+    Request,
+    Send,
+    TooLarge,
+    answer,
+    body_of,
+)
 from rollout.edge.knowledge import STALE_AFTER_S, Knowledge, Token
 from rollout.edge.limits import limits
 from rollout.edge.reader import Reader
 
 PREFIX = "/ofrep/v1/evaluate/flags"
 RETRY_AFTER_S = 2
+OK = int(HTTPStatus.OK)
 ALLOWED = b"Authorization, X-API-Key, Content-Type, If-None-Match, X-Client-Id"
 EXPOSED = b"ETag, Retry-After"
 CATCH_UP_S = 2.0
@@ -57,49 +66,59 @@ async def handle(
                 HTTPStatus.METHOD_NOT_ALLOWED, "GENERAL", "Flags are asked by POST."
             )
         token, rollout = _asker(reader.known, request)
-        attributes = _attributes(request, await _body(receive))
-        if not key and request.query:
+        attributes = _attributes(request, await body_of(receive))
+        if not key and request.has_query:
             await _catch_up(reader, request, rollout)
         evaluator = _evaluator(reader, rollout)
+    except TooLarge:
+        too_large = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        refused = Refused(too_large, "PARSE_ERROR", "This body is too large.")
+        await _refuse(send, request, refused, key, cors)
+        return
     except Refused as refused:
-        body = {"errorCode": refused.code, "errorDetails": str(refused)}
-        if key:
-            body["key"] = key
-        headers = cors
-        if refused.retry_after_s:
-            headers += ((b"retry-after", b"%d" % refused.retry_after_s),)
-        if refused.status == HTTPStatus.UNAUTHORIZED:
-            headers += ((b"www-authenticate", b'Bearer realm="portal"'),)
-        if refused.status == HTTPStatus.METHOD_NOT_ALLOWED:
-            headers += ((b"allow", b"POST, OPTIONS"),)
-        await answer(send, request, refused.status, orjson.dumps(body), headers=headers)
+        await _refuse(send, request, refused, key, cors)
         return
     age = reader.known.age_s
-    basis = evaluator.basis._replace(is_stale=age > STALE_AFTER_S)
+    basis = evaluator.basis
+    if age > STALE_AFTER_S:
+        basis = basis._replace(is_stale=True)
     is_expired = age > settings.MAX_STALE_SECONDS
     _note(reader, request, token, rollout, basis.epoch, key)
     if key:
         found = evaluator.one(key, attributes, is_expired=is_expired)
-        status = HTTPStatus.OK
-        if isinstance(found, Failure):
-            status = _STATUS_OF[found.code]
+        status = _status(found)
         await answer(send, request, status, _json(found, basis), headers=cors)
         return
     every = evaluator.all(attributes, is_expired=is_expired)
     if isinstance(every, Failure):
         body = _json(every, basis)
-        await answer(send, request, HTTPStatus.BAD_REQUEST, body, headers=cors)
+        await answer(send, request, _status(every), body, headers=cors)
         return
-    body = b'{"flags":[%b],"eventStreams":%b}' % (
-        b",".join([_json(found, basis) for found in every]),
-        tickets.event_streams(token.id, rollout, tickets.window()),
-    )
-    etag = f'"{sha256(body).hexdigest()[:32]}"'
-    headers = (*cors, (b"etag", etag.encode()))
-    if _is_known(request.header(b"if-none-match"), etag):
+    streams = tickets.event_streams(token.id, rollout, tickets.window())
+    body, etag = _bulk(tuple(every), basis, streams)
+    headers = (*cors, (b"etag", etag))
+    if _is_known(request.header(b"if-none-match"), etag.decode()):
         await answer(send, request, HTTPStatus.NOT_MODIFIED, b"", headers=headers)
     else:
-        await answer(send, request, HTTPStatus.OK, body, headers=headers)
+        await answer(send, request, OK, body, headers=headers)
+
+
+def _status(found: Answer | Failure) -> int:
+    return _STATUS_OF[found.code] if isinstance(found, Failure) else OK
+
+
+@lru_cache(maxsize=256)
+def _bulk(
+    found: tuple[Answer | Failure, ...], basis: Basis, streams: bytes
+) -> tuple[bytes, bytes]:
+    """The body that holds these, and its ETag.
+
+    Kept, for few combinations of answers come about, however many contexts ask; not
+    many, for with a thousand flags one of them takes a quarter of a megabyte.
+    """
+    flags = b",".join([_json(each, basis) for each in found])
+    body = b'{"flags":[%b],"eventStreams":%b}' % (flags, streams)
+    return body, b'"%b"' % sha256(body).hexdigest()[:32].encode()
 
 
 def _json(found: Answer | Failure, basis: Basis) -> bytes:
@@ -191,20 +210,24 @@ def _note(
         reader.notes.serve(rollout, token.id, client, epoch, key)
 
 
-async def _body(receive: Receive) -> bytes:
-    try:
-        return await body_of(receive)
-    except TooLarge:
-        raise Refused(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            "PARSE_ERROR",
-            "This body is too large.",
-        ) from None
+async def _refuse(
+    send: Send, request: Request, refused: Refused, key: str, headers: Headers
+) -> None:
+    body = {"errorCode": refused.code, "errorDetails": str(refused)}
+    if key:
+        body["key"] = key
+    if refused.retry_after_s:
+        headers += ((b"retry-after", b"%d" % refused.retry_after_s),)
+    if refused.status == HTTPStatus.UNAUTHORIZED:
+        headers += ((b"www-authenticate", b'Bearer realm="portal"'),)
+    if refused.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers += ((b"allow", b"POST, OPTIONS"),)
+    await answer(send, request, refused.status, orjson.dumps(body), headers=headers)
 
 
 def _attributes(request: Request, raw: bytes) -> dict[str, Any]:
-    kind = request.header(b"content-type").partition(";")[0].strip().lower()
-    if kind != "application/json":
+    kind = request.header(b"content-type")
+    if kind != "application/json" and not _is_json(kind):
         raise Refused(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "PARSE_ERROR", "Send application/json."
         )
@@ -226,6 +249,10 @@ def _attributes(request: Request, raw: bytes) -> dict[str, Any]:
     return context
 
 
+def _is_json(kind: str) -> bool:
+    return kind.partition(";")[0].strip().lower() == "application/json"
+
+
 def _is_known(said: str, etag: str) -> bool:
     """Whether `If-None-Match` names this answer; weak comparison, lists and `*`."""
     if not said:
@@ -234,7 +261,7 @@ def _is_known(said: str, etag: str) -> bool:
     return "*" in named or etag in named
 
 
-def cors_headers(request: Request) -> tuple[tuple[bytes, bytes], ...]:
+def cors_headers(request: Request) -> Headers:
     """What browsers need to be told; no cookie is ever involved."""
     if not request.headers.get(b"origin"):
         return ()

@@ -2,10 +2,15 @@
 
 from typing import Any
 
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Greatest
+
+from portal import clock
 from portal.errors import Invalid, NotFound
 from portal.models import Actor
 from rollout.domain.flags import ENABLED, FlagSpec, FlagType, canonical_key
-from rollout.models import Change, Flag
+from rollout.domain.staleness import FlagFacts, reasons
+from rollout.models import Change, Flag, FlagUse
 from rollout.services import changes, proposals, rollouts
 
 
@@ -19,6 +24,39 @@ def find(rollout_key: str, key: str) -> Flag:
     if flag is None:
         raise NotFound(f"There is no flag {key!r} in {rollout_key}.")
     return flag
+
+
+def with_use(flags: QuerySet[Flag]) -> QuerySet[Flag]:
+    """Flags with `asked_at`, when they were last asked for, and `known_since`."""
+    uses = FlagUse.objects.filter(rollout=OuterRef("rollout"), key=OuterRef("key"))
+    made = Flag.history.filter(id=OuterRef("pk"), history_type="+")
+    return flags.annotate(
+        asked_at=Subquery(
+            uses.values(at=Greatest("last_asked_at", "last_bulk_at"))[:1]
+        ),
+        known_since=Subquery(made.values("history_date")[:1]),
+    )
+
+
+def stale_because(flag: Flag) -> list[str]:
+    """Why a flag (`with_use`) could go, each a sentence; empty if it could not."""
+    if not flag.is_live:
+        return []
+    facts = FlagFacts(
+        key=flag.key,
+        owner=flag.owner,
+        expires_on=flag.expires_on,
+        asked_at=flag.asked_at,
+        known_since=flag.known_since,
+    )
+    return list(reasons(facts, now=clock.now()))
+
+
+def stale(rollout_key: str) -> list[tuple[Flag, list[str]]]:
+    """The flags of a rollout that could go, and why."""
+    rollout = rollouts.find(rollout_key)
+    live = with_use(rollout.flags.filter(is_live=True))
+    return [(flag, why) for flag in live if (why := stale_because(flag))]
 
 
 def spec_of(flag: Flag) -> FlagSpec:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from portal.domain.canonical import digest_of
 from rollout.domain import settings_export as domain
-from rollout.domain.contexts import from_asked
+from rollout.domain.contexts import attributes
 from rollout.domain.flags import Value
 from rollout.services import rollouts, snapshots
 
@@ -25,9 +25,11 @@ class Export:
 
 def export(rollout_key: str, **installation: str | None) -> Export:
     """The block for an installation, of which `team` and `environment` are known."""
-    context = from_asked(installation, needs_run=False)
+    known = attributes(installation, needs_run=False)
     active = snapshots.active(rollouts.find(rollout_key).pk)
     flags = domain.settings_export(
-        snapshots.loaded(active), team=context.team, environment=context.environment
+        snapshots.loaded(active),
+        team=known.get("team"),
+        environment=known.get("environment"),
     )
     return Export(flags, active.revision, active.epoch)

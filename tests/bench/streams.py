@@ -1,12 +1,12 @@
 """A thousand streams: what they cost, and how fast all of them are told."""
 
 import asyncio
-import json
 import statistics
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import httpx
 import psycopg
 
 from portal.services.bell import EDGE
+from tests.bench import servers
 from tests.faults.conftest import KEY, ROOT, Portal
 from tests.live import a_free_port
 
@@ -23,14 +24,10 @@ MOST_MB = 150
 SETTLE_S = 3.0
 
 
-def figures(portal: Portal) -> list[dict[str, object]]:
-    """On servers that run; the edge and the bare app are started and ended here."""
-    made = portal.manage(
-        *("create_token", f"streams-{time.time_ns()}", "--rollout", KEY),
-        *("--scopes", "decide", "--json"),
-    )
-    token = json.loads(made)["token"]
-    return asyncio.run(_measured(portal, token))
+def figures() -> Iterator[dict[str, object]]:
+    """The edge and the bare app are started and ended here."""
+    with servers.a_portal() as portal:
+        yield from asyncio.run(_measured(portal, portal.token))
 
 
 async def _measured(portal: Portal, token: str) -> list[dict[str, object]]:

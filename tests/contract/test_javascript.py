@@ -268,3 +268,20 @@ def test_a_browser_whose_ticket_has_run_out_gets_another(portal, run_script, rel
         )
     finally:
         edge.stop()
+
+
+def test_javascript_finds_the_same_buckets():
+    vectors = (ROOT / "docs" / "reference" / "bucketing.json").read_text()
+
+    done = subprocess.run(
+        ["node", "bucketing.mjs"],
+        cwd=NODE,
+        input=vectors,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    expected = [each["bucket"] for each in json.loads(vectors)["vectors"]]
+    assert json.loads(done.stdout) == expected
+    assert len(expected) == 24

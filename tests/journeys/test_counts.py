@@ -32,7 +32,7 @@ def test_every_process_says_what_all_of_them_counted(portal, token):
 
     assert found == {before + 40}
     counts = list((portal.var / "metrics").glob("counter_*.db"))
-    assert len(counts) == 2
+    assert len(counts) >= 2  # more, if one of them was started again
     assert all(b"/api/v1/me" in path.read_bytes() for path in counts)
 
 

@@ -141,7 +141,10 @@ def test_rerouting_and_cancelling_end_a_run(portal, service, simulator):
 def test_a_restart_of_the_web_process_in_mid_run_loses_nothing(
     portal, service, simulator
 ):
-    process = simulator.start("--seed", "restart", "--runs", "1", "--speed", "8")
+    process = simulator.start(
+        *("--seed", "restart", "--runs", "1", "--speed", "8"),
+        *("--stage-timeout", "60"),  # the portal may be away for longer than usual
+    )
     wait_until(lambda: status(service, "sim-restart-0001") == "running")
 
     portal.kill("portal.asgi:application")

@@ -1,11 +1,13 @@
 """The page of a change, and everything that is done with a change in the admin."""
 
+import html
 import json
 import re
 from datetime import timedelta
 
 import pytest
 import time_machine
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from portal import clock
@@ -13,7 +15,7 @@ from portal.models import Approval, LedgerEntry
 from portal.services import actors
 from rollout.domain.flags import WAVE1_AGENTS
 from rollout.models import Change, Flag, Snapshot
-from rollout.services import changes, proposals
+from rollout.services import changes, configuration, proposals
 from rollout.services.decisions import decide_for
 from tests.builders import PASSWORD, an_actor, with_password
 from tests.rollout.builders import ASKED, KEY, a_rollout, a_running_stage, a_service
@@ -346,6 +348,28 @@ def test_an_import_is_compared_before_the_last_click(client, rollout):
     assert done["location"] == page(Change, "change", change.pk)
     assert (change.state, change.origin) == ("applied", "import")
     assert LedgerEntry.objects.filter(verb="rollout.change.applied").count() == 1
+
+
+def test_a_file_is_imported_by_two_clicks_although_it_is_sent_once(client, rollout):
+    signed_in(client, "operator")
+    address = page(Change, "import")
+    document = configuration.read(rollout)
+    document["flags"][WAVE1_AGENTS]["default"] = 3
+    about = {"rollout": KEY, "reason": "From a file."}
+
+    looked = send(client, address, file=_file(json.dumps(document).encode()), **about)
+    broken = send(client, address, file=_file(b"\xff\xfe"), **about)
+    body = looked.content.decode()
+    kept = html.unescape(re.search(r'name="document"[^>]*>(.*?)</textarea>', body)[1])
+    mark = re.search(r'name="shown" value="([^"]+)"', body)[1]
+    client.post(address, hidden(body) | about | {"document": kept, "shown": mark})
+
+    assert "This file is not UTF-8 text." in broken.content.decode()
+    assert Flag.objects.get(key=WAVE1_AGENTS).default == 3
+
+
+def _file(content: bytes) -> SimpleUploadedFile:
+    return SimpleUploadedFile("configuration.json", content)
 
 
 def test_the_list_filters_and_says_what_to_do_when_it_is_empty(client):

@@ -145,6 +145,9 @@ def test_only_what_was_shown_is_done(client, engineer):
 
     other = client.post(address, filled(body) | {"default": "50", "shown": mark})
 
+    waiting = client.post(address, filled(body) | {"waits": "on", "shown": mark})
+
+    assert "Look again." in waiting.content.decode()
     assert "Look again." in other.content.decode()
     assert "new: </span>50" in other.content.decode()
     assert not Change.objects.exists()

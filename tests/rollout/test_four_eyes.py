@@ -15,8 +15,11 @@ from portal.services import actors, approvals, tokens
 from rollout.domain.flags import WAVE1_AGENTS
 from rollout.models import Change, Flag
 from rollout.services import changes, configuration, proposals
-from tests.builders import a_person
+from tests.builders import PASSWORD, a_person
 from tests.rollout.builders import KEY, a_rollout, approved_and_applied
+from tests.rollout.test_admin import page
+from tests.rollout.test_admin_changes import send
+from tests.rollout.test_admin_proposing import propose
 
 pytestmark = pytest.mark.django_db
 
@@ -34,6 +37,9 @@ def people(db):
     """Four people; the start value was lowered once, so that it can be restored."""
     a_rollout()
     found = {role: a_person(role) for role in PEOPLE}
+    for person in found.values():
+        person.must_change_password = False
+        person.save_as(actors.host(), reason="test")
     by = actors.for_person(found[Role.ENGINEER])
     for value in (WIDER, 6):
         change = changes.propose(KEY, to(value), by=by, reason="before")
@@ -174,3 +180,79 @@ def test_the_host_exposes_nobody(people):
 
     assert lower.state == "applied"
     assert refusal.value.code == "PERSON_REQUIRED"
+
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+def in_the_admin(client, people, author, approver, applier) -> None:
+    """Pages only: propose, approve with the password, apply."""
+    client.force_login(people[author], backend=BACKEND)
+    address = page(Flag, "change_default", Flag.objects.get(key=WAVE1_AGENTS).pk)
+    if client.get(address).status_code != 200:
+        return
+    propose(client, address, default=str(WIDER), reason="more")
+    change = Change.objects.first()
+    for person, act, said in (
+        (approver, "approve", {"password": PASSWORD}),
+        (applier, "apply", {}),
+    ):
+        client.force_login(people[person], backend=BACKEND)
+        address = page(Change, act, change.pk)
+        if client.get(address).status_code == 200:
+            send(client, address, reason="fine", **said)
+
+
+def over_http(client, people, author, approver, applier) -> None:
+    """The API with sessions; approving is for the admin alone."""
+
+    def post(person, path, **body):
+        client.force_login(people[person], backend=BACKEND)
+        return client.post(
+            f"/api/v1/{path}?rollout={KEY}",
+            {"reason": "more"} | body,
+            content_type="application/json",
+            headers={"idempotency-key": f"{author}-{approver}-{applier}-{path}"},
+        )
+
+    patch = [{"op": "replace", "path": DEFAULT, "value": WIDER}]
+    asked = post(author, "changes", patch=patch)
+    if asked.status_code != 201:
+        return
+    change = Change.objects.first()
+    signed_in = actors.for_person(
+        people[approver], authenticated_by=Authentication.PASSWORD
+    )
+    try:
+        with transaction.atomic():
+            pending = Approval.objects.get(state="pending")
+            approvals.confirm(pending.pk, by=signed_in, reason="fine")
+    except Refusal:
+        pass
+    post(applier, f"changes/{change.pk}/apply")
+
+
+@pytest.mark.parametrize("way", [in_the_admin, over_http])
+def test_pages_and_api_let_the_same_people_through(client, people, way):
+    passed, tried = set(), []
+    for number, (author, approver) in enumerate(product(PEOPLE, repeat=2)):
+        applier = PEOPLE[number % len(PEOPLE)]
+        tried.append((author, approver, applier))
+        try:
+            with transaction.atomic():
+                way(client, people, author, approver, applier)
+                if Flag.objects.get(key=WAVE1_AGENTS).default == WIDER:
+                    passed.add((author, approver, applier))
+                raise _Undo
+        except _Undo:
+            continue
+
+    assert passed == {
+        (author, approver, applier)
+        for author, approver, applier in tried
+        if may(author, May.PROPOSE_CHANGE)
+        and may(approver, May.APPROVE_CHANGE)
+        and may(applier, May.PROPOSE_CHANGE)
+        and author != approver
+    }
+    assert passed

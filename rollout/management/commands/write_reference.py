@@ -1,5 +1,6 @@
 """`manage.py write_reference`: the pages of docs/reference, from the code."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from portal.domain.roles import GRANTS, SCOPE_GRANTS, May
 from portal.services import metrics
 from rollout.domain import baseline, changes, directives, runs, stages, switch
 from rollout.domain import verbs as rollout_verbs
+from rollout.domain.bucketing import COVERAGE_SEED, VARIANT_SEED, bucket
 from rollout.domain.flags import for_display
 
 HEAD = "<!-- Written by `make reference`; edit the code, not this page. -->\n\n"
@@ -115,7 +117,27 @@ def counts() -> str:
     return f"# Metrics\n\n{_table(['metric', 'type', 'labels', 'meaning'], rows)}"
 
 
+def bucketing() -> str:
+    """Vectors for whoever computes buckets in another language."""
+    salts = ("salt", "0123456789abcdef")
+    units = ("run-1", "run-2", "a unit with spaces", "ünïcödé", "火", "x" * 100)
+    vectors = [
+        {
+            "salt": salt,
+            "unit": unit,
+            "seed": seed,
+            "bucket": bucket(salt, unit, seed=seed),
+        }
+        for salt in salts
+        for unit in units
+        for seed in (COVERAGE_SEED, VARIANT_SEED)
+    ]
+    about = "murmur3_x86_32(utf8(salt + ':' + unit), seed) mod 10000"
+    return json.dumps({"bucket": about, "vectors": vectors}, indent=1) + "\n"
+
+
 PAGES = {
+    "bucketing.json": bucketing,
     "permissions.md": permissions,
     "states.md": states,
     "verbs.md": verbs,
@@ -136,7 +158,7 @@ class Command(PortalCommand):
         folder.mkdir(parents=True, exist_ok=True)
         stale = []
         for name, page in PAGES.items():
-            text = HEAD + page()
+            text = HEAD + page() if name.endswith(".md") else page()
             path = folder / name
             if not path.exists() or path.read_text() != text:
                 stale.append(name)

@@ -1,5 +1,7 @@
 """What OpenFeature clients are told."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -140,3 +142,10 @@ def test_a_rule_that_matches_is_told():
 
     assert (found["value"], found["reason"]) == (1, "TARGETING_MATCH")
     assert found["variant"] == "rule_1"
+
+
+def test_equal_answers_of_two_rollouts_are_not_the_same():
+    one = Evaluator.of(a_snapshot(), revision=7)
+    other = Evaluator.of(replace(a_snapshot(), rollout="other"), revision=7)
+
+    assert one.basis != other.basis
