@@ -9,7 +9,16 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.bench import cost, directives, edge, fallback, ingest, streams, unleash
+from tests.bench import (
+    canary,
+    cost,
+    directives,
+    edge,
+    fallback,
+    ingest,
+    streams,
+    unleash,
+)
 
 Figures = Callable[[], Iterator[dict[str, object]]]
 
@@ -20,6 +29,7 @@ SUBJECTS: dict[str, Figures] = {
     "ingest": ingest.figures,
     "fallback": fallback.figures,
     "directives": directives.figures,
+    "canary": canary.figures,
 }
 PEERS: dict[str, Figures] = {"unleash": unleash.figures}
 

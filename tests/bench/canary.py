@@ -1,11 +1,9 @@
 """What a judgement costs, whatever lies behind: a thousand runs, or a million."""
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
+from tests.bench import servers
 from tests.faults.conftest import Portal
 
 FEW, MANY = 1_000, 1_000_000
@@ -74,21 +72,19 @@ print(json.dumps(statistics.median(times[5:])))
 
 def figures() -> Iterator[dict[str, object]]:
     """The cost of one evaluation with a million earlier runs over that with few."""
-    var = Path(tempfile.mkdtemp(prefix="portal-bench-"))
-    var.chmod(0o755)
-    portal = Portal(var)
-    try:
-        portal.manage("migrate", "--verbosity", "0")
-        portal.manage("seed_baseline")
-        shell(portal, SEED)
-        fill(portal, "now", 2, 1, JUDGED)
-        fill(portal, "old", 1, 1, FEW)
-        few = judged_in_s(portal)
-        fill(portal, "old", 1, FEW + 1, MANY)
-        many = judged_in_s(portal)
-    finally:
-        portal.stop()
-        shutil.rmtree(var, ignore_errors=True)
+    with servers.state() as var:
+        portal = Portal(var)
+        try:
+            portal.manage("migrate", "--verbosity", "0")
+            portal.manage("seed_baseline")
+            shell(portal, SEED)
+            fill(portal, "now", 2, 1, JUDGED)
+            fill(portal, "old", 1, 1, FEW)
+            few = judged_in_s(portal)
+            fill(portal, "old", 1, FEW + 1, MANY)
+            many = judged_in_s(portal)
+        finally:
+            portal.stop()
     ratio = many / few
     yield {
         "what": f"an evaluation with {MANY:,} earlier runs / with {FEW:,}",

@@ -6,15 +6,24 @@ from django.conf import settings
 
 from portal.commands import PortalCommand
 from portal.domain.roles import Role, Scope
-from portal.models import ApiToken, Authentication, Person
+from portal.models import Actor, ApiToken, Approval, Authentication, Person
 from portal.services import actors, approvals, people, tokens
 from rollout.domain.baseline import ROLLOUT
-from rollout.domain.stages import StageState
-from rollout.services import rollouts, stages
+from rollout.domain.stages import OnHardGateFailure, StageState
+from rollout.models import Stage
+from rollout.services import changes, freezes, proposals, rollouts, stages
 
 ROLES = [role for role in Role if role != Role.ADMINISTRATOR]
 REASON = "demo"
 SIMULATOR = "simulator"
+PLAN = {
+    "is_judged_by_person": False,
+    "promote_bar": 0.7,
+    "class_bar": 0.5,
+    "floor": 0.4,
+    "max_runs": 60,
+    "on_hard_gate_failure": OnHardGateFailure.COUNT,
+}
 
 
 class Command(PortalCommand):
@@ -62,7 +71,7 @@ class Command(PortalCommand):
             people.change_password(person.pk, password, by=own, reason=REASON)
 
     def _start(self, password: str) -> None:
-        """Two people start stage 0, as they would in the admin."""
+        """Two people make stage 0 fit for a demo and start it, as in the admin."""
         stage = rollouts.find(ROLLOUT).stages.get(position=0)
         if stage.state != StageState.READY:
             return
@@ -70,16 +79,42 @@ class Command(PortalCommand):
         architect = Person.objects.get(username=Role.ARCHITECT)
         if not architect.check_password(password):
             return  # they have changed it: from now on they act for themselves
+        builder = actors.for_person(engineer)
+        reviewer = actors.for_person(
+            architect, authenticated_by=Authentication.PASSWORD
+        )
+        self._plan(stage, builder, reviewer)
         asked = stages.request_start(
-            stage.pk,
-            by=actors.for_person(engineer),
-            reason="The baseline is ready to be tried.",
+            stage.pk, by=builder, reason="The baseline is ready to be tried."
         )
         approvals.confirm(
             asked.pk,
-            by=actors.for_person(architect, authenticated_by=Authentication.PASSWORD),
+            by=reviewer,
             reason="Looked at the plan: offline, two teams, small waves.",
         )
+        operator = Person.objects.get(username=Role.OPERATOR)
+        freezes.confirm_on_call(ROLLOUT, by=actors.for_person(operator), reason=REASON)
+
+    def _plan(self, stage: Stage, builder: Actor, reviewer: Actor) -> None:
+        """Bars that some dozens of runs can show, and a failure that only counts."""
+        place = f"/stages/{stage.key}/plan"
+        change = changes.propose(
+            ROLLOUT,
+            proposals.patch(
+                [
+                    {"op": "replace", "path": f"{place}/{field}", "value": value}
+                    for field, value in PLAN.items()
+                ]
+            ),
+            by=builder,
+            reason="So that a demo shows how evidence grows, and outlives one bad run.",
+            title="Smaller bars for the demo",
+        )
+        pending = Approval.objects.get(
+            subject_type=change._meta.label_lower, subject_id=change.pk, state="pending"
+        )
+        approvals.confirm(pending.pk, by=reviewer, reason="It is a demo.")
+        changes.apply(change.pk, by=builder, reason=REASON)
 
     def _token(self) -> str:
         made = tokens.create(
