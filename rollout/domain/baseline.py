@@ -147,6 +147,7 @@ STAGES: list[tuple[str, str, StagePlan]] = [
             promote_bar=0.90,
             class_bar=0.80,
             floor=0.80,
+            max_runs=600,  # eight classes and five gates are forty claims
         ),
     ),
     (
