@@ -32,8 +32,8 @@ def test_every_process_says_what_all_of_them_counted(portal, token):
 
     assert found == {before + 40}
     counts = list((portal.var / "metrics").glob("counter_*.db"))
-    assert len(counts) >= 2  # more, if one of them was started again
-    assert all(b"/api/v1/me" in path.read_bytes() for path in counts)
+    # There are more of them if a process was started again.
+    assert sum(b"/api/v1/me" in path.read_bytes() for path in counts) >= 2
 
 
 def test_the_edge_counts_evaluations_and_open_streams(portal, service, token):
