@@ -10,8 +10,11 @@ from rollout.services import (
     fallback,
     kill_file,
     rollbacks,
+    triggers,
+    watch,
     watchdog,
 )
+from rollout.services.consequences import CONSIDER_JOB
 from rollout.services.endings import EVALUATE_JOB
 from rollout.services.runs import CONFIRM_JOB, FALL_BACK_JOB
 
@@ -23,9 +26,13 @@ define(watchdog.TIME_OUT_JOB, queue=Queue.SAFETY)
 define(EVALUATE_JOB, queue=Queue.ROLLOUT)
 define(rollbacks.FOLLOW_UP_JOB, queue=Queue.SAFETY)
 define(rollbacks.RECONCILE_JOB, queue=Queue.SAFETY)
+define(CONSIDER_JOB, queue=Queue.SAFETY)
+define(triggers.CONSIDER_EVALUATION_JOB, queue=Queue.SAFETY)
+define(watch.WATCH_JOB, queue=Queue.ROLLOUT)
 every(watchdog.EVERY, watchdog.NAME, watchdog.sweep)
 every(evaluations.EVERY, evaluations.NAME, evaluations.sweep)
 every(kill_file.EVERY, kill_file.NAME, kill_file.reconcile)
+every(watch.EVERY, watch.NAME, watch.sweep)
 
 
 def fall_back(run_id: int) -> None:
@@ -83,3 +90,22 @@ def reconcile_rollback(rollback_id: int) -> None:
     rollbacks.reconcile_rollback(
         rollback_id, by=actors.system(), reason="The rollback is done."
     )
+
+
+def consider_triggers(run_id: int) -> None:
+    """Safe to run twice: a trigger fires at most once about a run."""
+    triggers.consider_run(
+        run_id, by=actors.system(), reason="Something went wrong with a run."
+    )
+
+
+def consider_triggers_of_evaluation(evaluation_id: int) -> None:
+    """Safe to run twice: a trigger fires at most once about an evaluation."""
+    triggers.consider_evaluation(
+        evaluation_id, by=actors.system(), reason="The evidence is against the stage."
+    )
+
+
+def watch_stage(stage_id: int) -> None:
+    """Safe to run twice: a watch remembers the last run that it has seen."""
+    watch.look(stage_id, by=actors.system(), reason="More runs than the plan has.")

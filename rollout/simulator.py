@@ -33,6 +33,7 @@ from rollout.domain.simulation import (
     Hang,
     Manifest,
     Plan,
+    Report,
     Run,
     Step,
 )
@@ -379,12 +380,13 @@ class _Journey:
                         "POST", f"/api/v1/runs/{self.run_id}/events", content=line
                     )
                 )
-            case File(path, content):
+            case File() | Report():
+                content = run.artifact(step)
                 digest = b64encode(sha256(content).digest()).decode()
                 await self._sent(
                     await self.portal.call(
                         "PUT",
-                        f"/api/v1/runs/{self.run_id}/artifacts/{path}",
+                        f"/api/v1/runs/{self.run_id}/artifacts/{step.path}",
                         content=content,
                         headers={
                             "Content-Digest": f"sha-256=:{digest}:",

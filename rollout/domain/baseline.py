@@ -1,4 +1,4 @@
-"""What a new portal starts with: one rollout, twelve flags, four stages."""
+"""What a new portal starts with: a rollout, twelve flags, four stages, triggers."""
 
 from typing import Any
 
@@ -12,6 +12,7 @@ from rollout.domain.flags import (
     FlagType,
 )
 from rollout.domain.stages import ANY, OnHardGateFailure, StagePlan
+from rollout.domain.triggers import Action, Trigger, TriggerKind
 
 ROLLOUT = "deep-research-option-c"
 NAME = "Deep Research Option C"
@@ -166,6 +167,98 @@ STAGES: list[tuple[str, str, StagePlan]] = [
             floor=0.85,
             coverage_steps=(5, 25, 50, 100),
         ),
+    ),
+]
+
+_HOUR = 3600
+
+# What rolls back does not cool down: what comes next stands in another attempt.
+TRIGGERS: list[Trigger] = [
+    Trigger(
+        key="hard-gate-failed",
+        kind=TriggerKind.HARD_GATE_FAILED,
+        action=Action.NOTIFY,
+        description="A hard gate failed for good: at least what the stage's plan says.",
+    ),
+    Trigger(
+        key="citations-failing",
+        kind=TriggerKind.CITATIONS_FAILING,
+        action=Action.HOLD,
+        cooldown_s=_HOUR,
+        threshold=0.10,
+        at_least=10,
+        description="Gate C fails in too many runs that use the web.",
+    ),
+    Trigger(
+        key="outputs-unparseable",
+        kind=TriggerKind.OUTPUTS_UNPARSEABLE,
+        action=Action.HOLD,
+        cooldown_s=_HOUR,
+        threshold=0.80,
+        description="Too few outputs of a run's waves can be parsed.",
+    ),
+    Trigger(
+        key="silent-hang",
+        kind=TriggerKind.RUN_HUNG,
+        action=Action.ROLL_BACK,
+        description="The watchdog ended a run that made no progress.",
+    ),
+    Trigger(
+        key="provider-failing",
+        kind=TriggerKind.PROVIDER_FAILING,
+        action=Action.HOLD,
+        cooldown_s=_HOUR,
+        at_least=2,
+        description="The model or its provider fails again and again.",
+    ),
+    Trigger(
+        key="sources-blocked",
+        kind=TriggerKind.SOURCES_BLOCKED,
+        action=Action.NOTIFY,
+        cooldown_s=_HOUR,
+        at_least=3,
+        description="Sources answer 403, 429 or a CAPTCHA.",
+    ),
+    Trigger(
+        key="web-exposed",
+        kind=TriggerKind.WEB_EXPOSED,
+        action=Action.ROLL_BACK,
+        description="A run has more of the web than it was given: restore and freeze.",
+    ),
+    Trigger(
+        key="conflicts-persist",
+        kind=TriggerKind.CONFLICTS_PERSIST,
+        action=Action.HOLD,
+        cooldown_s=_HOUR,
+        at_least=3,
+        window_s=600,
+        description="Documents contradict what is known under the same revision.",
+    ),
+    Trigger(
+        key="verification-failed",
+        kind=TriggerKind.VERIFICATION_FAILED,
+        action=Action.HOLD,
+        description="A verification check failed: expansion pauses.",
+    ),
+    Trigger(
+        key="sample-ratio",
+        kind=TriggerKind.SAMPLE_RATIO_OFF,
+        action=Action.HOLD,
+        cooldown_s=_HOUR,
+        description="The canary's share is not the one that its coverage says.",
+    ),
+    Trigger(
+        key="late-degradation",
+        kind=TriggerKind.DEGRADED_LATE,
+        action=Action.ROLL_BACK,
+        at_least=5000,
+        description="A judged gate has become worse after the plan's last run.",
+    ),
+    Trigger(
+        key="statistics",
+        kind=TriggerKind.STATISTICS_AGAINST,
+        action=Action.ROLL_BACK,
+        description="The evidence of the stage is against it.",
     ),
 ]
 

@@ -1,8 +1,9 @@
 """A rollout's configuration: what people change by change requests.
 
-One plain JSON document holds flags with their rules, segments, and the stages' plans
-and coverage; it is what is exported, imported, compared and compiled. The switch and
-the states of the stages are no configuration: they have acts of their own.
+One plain JSON document holds flags with their rules, segments, the stages' plans and
+coverage, and the triggers; it is what is exported, imported, compared and, but for the
+triggers, compiled. The switch and the states of the stages are no configuration: they
+have acts of their own.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from rollout.domain.feasibility import require_feasible
 from rollout.domain.flags import ENABLED, NO_WEB, FlagSpec, FlagType
 from rollout.domain.stages import StagePlan
 from rollout.domain.targeting import Segments, condition
+from rollout.domain.triggers import Trigger, troubles
 
 DEEPEST_PREREQUISITES = 10
 
@@ -51,6 +53,13 @@ def check(configuration: Any) -> None:
             code="CONFIGURATION_INVALID",
             errors=errors,
         )
+
+
+def completed(configuration: Any, *, now: Configuration) -> Any:
+    """A whole configuration; one from before there were triggers leaves them be."""
+    if not isinstance(configuration, Mapping) or "triggers" in configuration:
+        return configuration
+    return {**configuration, "triggers": now["triggers"]}
 
 
 def normalised(configuration: Configuration) -> dict[str, Any]:
@@ -122,6 +131,9 @@ def _troubles(configuration: Configuration) -> Troubles:
     yield from _cycle_troubles(configuration["flags"])
     for key, raw in configuration["stages"].items():
         yield from _stage_troubles(known, f"/stages/{key}", raw)
+    for key, raw in configuration["triggers"].items():
+        for place, detail in troubles(Trigger.from_json(key, raw)):
+            yield f"/triggers/{key}{place}", detail
 
 
 def _safe_value_troubles(

@@ -5,6 +5,7 @@ from typing import Any
 import jsonschema_rs
 
 from rollout.domain.flags import FlagType
+from rollout.domain.triggers import Action, TriggerKind
 
 SCHEMA_NAME = "configuration.v1"
 
@@ -111,6 +112,18 @@ _PLAN = _exactly(
         *("max_unknown", "latency_budget_s", "looks"),
     ),
 )
+_TRIGGER = _exactly(
+    {
+        "kind": {"enum": [str(each) for each in TriggerKind]},
+        "description": _TEXT,
+        "action": {"enum": [str(each) for each in Action]},
+        "cooldown_s": {"type": "integer", "minimum": 0, "maximum": 30 * 86400},
+        "is_dry_run": {"type": "boolean"},
+        "threshold": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
+        "at_least": {"type": ["integer", "null"], "minimum": 1, "maximum": 10**6},
+        "window_s": {"type": ["integer", "null"], "minimum": 1, "maximum": 30 * 86400},
+    }
+)
 _STAGE = _exactly({"coverage": _PERCENTAGE, "plan": _PLAN})
 SCHEMA = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -121,6 +134,7 @@ SCHEMA = {
             "flags": _by_key(_FLAG),
             "segments": _by_key(_SEGMENT),
             "stages": _by_key(_STAGE),
+            "triggers": _by_key(_TRIGGER),
         }
     ),
 }

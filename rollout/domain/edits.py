@@ -1,7 +1,8 @@
 """The exact difference between two configurations, and carrying it out elsewhere.
 
-An edit is at one place, named by a JSON Pointer: a field of a flag, a whole segment,
-a stage's coverage or one field of its plan; or a whole flag that is new or gone.
+An edit is at one place, named by a JSON Pointer: a field of a flag or a trigger, a
+whole segment, a stage's coverage or one field of its plan; or a whole flag or trigger
+that is new or gone.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -59,6 +60,7 @@ def difference(old: Configuration, new: Configuration) -> list[Edit]:
         *_by_field("/flags", old["flags"], new["flags"]),
         *compared("/segments", old["segments"], new["segments"]),
         *_of_stages(old["stages"], new["stages"]),
+        *_by_field("/triggers", old["triggers"], new["triggers"]),
     ]
     return sorted(found, key=lambda edit: edit.path)
 

@@ -12,6 +12,7 @@ from rollout.domain.configuration import Configuration
 from rollout.domain.edits import ABSENT, Edit
 from rollout.domain.flags import NO_WEB, Value
 from rollout.domain.stages import ANY, SENSITIVITIES, OnHardGateFailure, RollbackTo
+from rollout.domain.triggers import TriggerKind, is_as_strict
 
 
 class Risk(IntEnum):
@@ -52,6 +53,8 @@ def _risk(edit: Edit, old: Configuration, new: Configuration) -> Risk:
         return _risk_of_segment(key, edit, old, new)
     if kind == "stages":
         return _risk_of_stage(rest, edit)
+    if kind == "triggers":
+        return _risk_of_trigger(rest, edit, new["triggers"].get(key, {}))
     if not rest:
         return Risk.LOW if edit.before is ABSENT else Risk.HIGH
     if rest[0] in ABOUT:
@@ -285,3 +288,14 @@ def _risk_of_stage(rest: list[str], edit: Edit) -> Risk:
     if is_safer is None or ABSENT in (edit.before, edit.after):
         return Risk.HIGH
     return Risk.SAFER if is_safer(edit.before, edit.after) else Risk.HIGH
+
+
+# Triggers: without one, or with a weaker one, what goes wrong goes on for longer
+
+
+def _risk_of_trigger(rest: list[str], edit: Edit, after: Mapping[str, Any]) -> Risk:
+    if not rest:
+        return Risk.SAFER if edit.before is ABSENT else Risk.HIGH
+    kind = TriggerKind(after["kind"])
+    is_safer = is_as_strict(rest[0], kind, edit.before, edit.after)
+    return Risk.SAFER if is_safer else Risk.HIGH

@@ -73,6 +73,15 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """An artifact is written that says when, under the name `at`."""
+
+    path: str
+    at: str
+    members: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """The manifest is written; `changes` say what is new since the last one."""
 
@@ -122,7 +131,7 @@ class Crash:
     """The process dies and starts again from its checkpoint."""
 
 
-Step = File | Manifest | Gate | Event | Advance | Work | Hang | Crash
+Step = File | Report | Manifest | Gate | Event | Advance | Work | Hang | Crash
 
 
 def story(plan: Plan) -> list[Step]:
@@ -209,16 +218,17 @@ class _Writer:
         yield self._end(stage)
 
     def _outage(self) -> Iterator[Step]:
-        for _ in range(2):
+        for tick in (1, 2):
             yield from self._begin(RunStage.WAVE1)
             yield Work(3)
             yield self._end(RunStage.WAVE1, failed="tool_error")
+            yield self._halt(tick, "PROVIDER_UNAVAILABLE", OUTAGE)
         yield Manifest(
             status="failed",
             failure={
                 "kind": "provider_outage",
                 "stage": "wave1",
-                "message": "the model provider answered 503",
+                "message": OUTAGE,
                 "retryable": True,
             },
         )
@@ -245,8 +255,13 @@ class _Writer:
         text = "".join(json.dumps(row) + "\n" for row in rows)
         yield File("citations/citations.jsonl", text.encode())
         if self.plan.fault == Fault.CITATIONS_BLOCKED:
-            blocked = [{"host": "example.org", "status": 403, "count": 4}]
-            yield _json("citations/blocked-urls.json", {"blocked": blocked})
+            urls = [f"https://example.org/source-{n}" for n in range(1, 5)]
+            members = {
+                "schema_version": "blocked_urls.v1",
+                "run_id": self.plan.run_id,
+                "items": [_blocked(url) for url in urls],
+            }
+            yield Report("citations/blocked-urls.json", "generated_at", members)
         yield self._end(RunStage.CITATIONS)
 
     def _summaries(self) -> Iterator[Step]:
@@ -301,6 +316,34 @@ class _Writer:
         yield Work(seconds)
         yield self._end(stage)
 
+    def _halt(self, tick: int, code: str, message: str) -> Report:
+        """`halt.v1`: a tick that did not go on, and why."""
+        root = f"/runs/{self.plan.run_id}"
+        members = {
+            "schema_version": "halt.v1",
+            "run_id": self.plan.run_id,
+            "run_root": root,
+            "tick_index": tick,
+            "stage_current": str(RunStage.WAVE1),
+            "blocked_transition": {
+                "from": str(RunStage.WAVE1),
+                "to": str(RunStage.PIVOT),
+            },
+            "error": {"code": code, "message": message},
+            "blockers": {
+                "missing_artifacts": [],
+                "blocked_gates": [],
+                "failed_checks": [],
+            },
+            "related_paths": {
+                "manifest_path": f"{root}/manifest.json",
+                "gates_path": f"{root}/gates.json",
+            },
+            "next_commands": [],
+            "notes": "",
+        }
+        return Report(f"operator/halt/tick-{tick:04}.json", "created_at", members)
+
     def _begin(self, stage: RunStage) -> Iterator[Step]:
         self.attempts[stage] = self.attempts.get(stage, 0) + 1
         yield Event("stage_started", self._attempt(stage) | {"inputs_digest": "sim"})
@@ -315,6 +358,7 @@ class _Writer:
         return {"stage_id": str(stage), "stage_attempt": self.attempts[stage]}
 
 
+OUTAGE = "the model provider answered 503"
 QUESTION = "How do bridges carry load?"
 _WORDS = ("load", "arch", "cable", "deck", "span", "truss", "pier", "steel", "wind")
 
@@ -322,6 +366,18 @@ _WORDS = ("load", "arch", "cable", "deck", "span", "truss", "pier", "steel", "wi
 def _prose(random: Random, words: int) -> bytes:
     text = " ".join(random.choice(_WORDS) for _ in range(words))
     return f"# Findings\n\n{text.capitalize()}.\n".encode()
+
+
+def _blocked(url: str) -> dict[str, Any]:
+    return {
+        "normalized_url": url,
+        "cid": f"cid_{digest_of(url).removeprefix('sha256:')}",
+        "status": "blocked",
+        "url": url,
+        "notes": "online ladder blocked: direct_fetch=403",
+        "action": "Fetch it by hand, or through another endpoint.",
+        "found_by": [],
+    }
 
 
 def _json(path: str, content: Mapping[str, Any]) -> File:
@@ -503,6 +559,12 @@ class Run:
             "inputs_digest": digest_of([self.plan.run_id, self.gates_revision]),
             "gates": self.gates,
         }
+
+    def artifact(self, step: File | Report) -> bytes:
+        """The bytes of an artifact that was just written."""
+        if isinstance(step, File):
+            return step.content
+        return _json(step.path, {**step.members, step.at: moment(self.now)}).content
 
     def event(self, step: Event) -> dict[str, Any]:
         """`telemetry.v1`."""

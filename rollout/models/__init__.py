@@ -23,6 +23,7 @@ from rollout.models.snapshots import Snapshot
 from rollout.models.stages import OPEN_STATES, Attempt, Stage
 from rollout.models.switch import Switch
 from rollout.models.timeouts import RunTimeout
+from rollout.models.triggers import Symptom, Trigger, TriggerFiring, Watch
 
 __all__ = [
     "OPEN_STATES",
@@ -57,4 +58,8 @@ __all__ = [
     "Stage",
     "Standing",
     "Switch",
+    "Symptom",
+    "Trigger",
+    "TriggerFiring",
+    "Watch",
 ]

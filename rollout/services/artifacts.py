@@ -17,7 +17,7 @@ from rollout.domain.runs import RunKind
 from rollout.domain.verbs import Verb
 from rollout.domain.watchdog import POLICY_PATH, timeouts_of
 from rollout.models import Artifact, Origin, Run
-from rollout.services import runs, timers, vault
+from rollout.services import runs, symptoms, timers, vault
 from rollout.services.vault import Stored
 
 
@@ -48,6 +48,7 @@ def store(
         timers.follow_policy(run, timeouts_of(policy), clock.now())
         run.save_as(by, reason=reason)
     if is_new:
+        symptoms.look_into_artifact(run, artifact, by=by)
         record(
             Verb.ARTIFACT_STORED,
             artifact,

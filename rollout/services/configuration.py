@@ -13,16 +13,20 @@ from rollout.domain.configuration import Configuration
 from rollout.domain.configuration_schema import SCHEMA_NAME
 from rollout.domain.edits import ABSENT, Edit
 from rollout.domain.stages import StagePlan
-from rollout.models import Flag, Rollout, Rule, Segment
+from rollout.models import Flag, Rollout, Rule, Segment, Trigger
 
 _PLAIN = (
     *("type", "description", "owner", "default", "minimum", "maximum"),
     *("options", "is_nullable", "prerequisites"),
 )
+_OF_TRIGGER = (
+    *("kind", "description", "action", "cooldown_s", "is_dry_run"),
+    *("threshold", "at_least", "window_s"),
+)
 
 
 def read(rollout: Rollout) -> dict[str, Any]:
-    """The configuration that the tables hold now, in four queries."""
+    """The configuration that the tables hold now, in five queries."""
     flags = rollout.flags.filter(is_live=True).prefetch_related(
         Prefetch("rules", Rule.objects.filter(is_live=True), to_attr="live_rules")
     )
@@ -43,7 +47,16 @@ def read(rollout: Rollout) -> dict[str, Any]:
             }
             for stage in rollout.stages.all()
         },
+        "triggers": {
+            trigger.key: of_trigger(trigger)
+            for trigger in rollout.triggers.filter(is_live=True)
+        },
     }
+
+
+def of_trigger(trigger: Trigger) -> dict[str, Any]:
+    """A trigger as the configuration holds it."""
+    return {name: getattr(trigger, name) for name in _OF_TRIGGER}
 
 
 def _of_flag(flag: Flag) -> dict[str, Any]:
@@ -88,6 +101,8 @@ def write(
             saved += _write_flag(rollout, key, wanted, by=by, reason=reason)
         elif kind == "segments":
             saved.append(_write_segment(rollout, key, wanted, by=by, reason=reason))
+        elif kind == "triggers":
+            saved.append(_write_trigger(rollout, key, wanted, by=by, reason=reason))
         else:
             stage = rollout.stages.select_for_update(no_key=True).get(key=key)
             stage.plan = wanted["plan"]
@@ -159,3 +174,16 @@ def _write_segment(
         segment.conditions = wanted["conditions"]
     segment.save_as(by, reason=reason)
     return segment
+
+
+def _write_trigger(
+    rollout: Rollout, key: str, wanted: Any, *, by: Actor, reason: str
+) -> Trigger:
+    trigger = rollout.triggers.filter(key=key).first()
+    trigger = trigger or Trigger(rollout=rollout, key=key)
+    trigger.is_live = wanted is not ABSENT
+    if trigger.is_live:
+        for name in _OF_TRIGGER:
+            setattr(trigger, name, wanted[name])
+    trigger.save_as(by, reason=reason)
+    return trigger

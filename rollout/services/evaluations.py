@@ -12,6 +12,7 @@ from portal.domain.roles import May
 from portal.models import Actor
 from portal.services import heartbeats
 from portal.services.access import require
+from portal.services.jobs import enqueue
 from portal.services.ledger import record
 from rollout.domain import evaluations as domain
 from rollout.domain.evaluations import Mode
@@ -28,6 +29,7 @@ from rollout.services import (
     rollbacks,
     snapshots,
     stages,
+    triggers,
 )
 from rollout.services.evidence import Gathered
 
@@ -80,6 +82,9 @@ def evaluate(stage_id: int, *, by: Actor, reason: str) -> Evaluation | None:
         fingerprint=kept.fingerprint,
     )
     _carry_out(stage, kept, by=by)
+    suspicion = triggers.suspicion_in(live)
+    if suspicion.suspicion or suspicion.ratio_alarm:
+        enqueue(triggers.CONSIDER_EVALUATION_JOB, evaluation_id=kept.pk)
     return kept
 
 

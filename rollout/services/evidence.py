@@ -68,6 +68,14 @@ def gather(attempt: Attempt, *, missing: list[str]) -> Gathered:
     return Gathered(Criteria.of(plan), facts, upto)
 
 
+def later(attempt: Attempt, *, after: int, most: int) -> list[RunFacts]:
+    """The live runs of an attempt that started after its run of that number."""
+    fingerprint, unversioned = fingerprints(attempt)
+    found = attempt.runs.filter(kind=RunKind.LIVE, start_order__gt=after)
+    rows = found.order_by("start_order").values_list(*_FIELDS)[:most]
+    return [_run(row, fingerprint, unversioned) for row in rows]
+
+
 def fingerprints(attempt: Attempt) -> tuple[str, str]:
     """The fingerprint of what runs now, and that of runs whose version is not known.
 

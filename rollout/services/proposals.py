@@ -30,7 +30,7 @@ def patch(operations: list[Mapping[str, Any]]) -> Wanted:
 
 def replacement(document: Any) -> Wanted:
     """A whole configuration, as it was exported."""
-    return lambda now: document
+    return lambda now: configurations.completed(document, now=now)
 
 
 def revision(rollout: Rollout, number: int) -> Wanted:

@@ -13,7 +13,7 @@ from portal.services.ledger import record
 from rollout.domain import baseline
 from rollout.domain.stages import StageState
 from rollout.domain.verbs import Verb
-from rollout.models import Flag, Rollout, Stage, Switch
+from rollout.models import Flag, Rollout, Stage, Switch, Trigger
 from rollout.services import snapshots
 
 
@@ -45,7 +45,7 @@ def hold_switch_still(rollout_id: int) -> None:
 
 @transaction.atomic
 def seed_baseline(*, by: Actor, reason: str) -> tuple[Rollout, list[str]]:
-    """Make the rollout, flags and stages of the baseline; what is there stays as it is.
+    """Make what the baseline has; what is there, or was retired, stays as it is.
 
     Returns the rollout and the names of what was made.
     """
@@ -102,6 +102,20 @@ def seed_baseline(*, by: Actor, reason: str) -> tuple[Rollout, list[str]]:
             stage.save_as(by, reason=reason)
             record(Verb.STAGE_CREATED, stage, by=by, reason=reason, plan=stage.plan)
             made.append(key)
+    known_triggers = set(rollout.triggers.values_list("key", flat=True))
+    for ships in baseline.TRIGGERS:
+        if ships.key not in known_triggers:
+            trigger = Trigger(rollout=rollout, key=ships.key, **ships.to_json())
+            trigger.save_as(by, reason=reason)
+            record(
+                Verb.TRIGGER_CREATED,
+                trigger,
+                by=by,
+                reason=reason,
+                kind=ships.kind,
+                action=ships.action,
+            )
+            made.append(ships.key)
     if made:
         snapshots.publish(locked(rollout.pk), by=by, reason=reason)
     return rollout, made

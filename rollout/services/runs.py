@@ -31,12 +31,13 @@ from rollout.models import (
     RunDocument,
     Standing,
 )
-from rollout.services import endings, rollouts, snapshots, timers, vault
-from rollout.services.consequences import Cause, announce
+from rollout.services import endings, rollouts, snapshots, symptoms, timers, vault
+from rollout.services.consequences import Cause, announce, ask_to_consider
 
 FALL_BACK_JOB = "rollout.jobs.fall_back"
 CONFIRM_JOB = "rollout.jobs.confirm_gate_failure"
 DEFAULT_CONFIRM_AFTER_S = 60
+CONFLICTING = "conflicting revision"  # the note of what contradicts what is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,7 @@ def receive_manifest(
     run.manifest_revision = content["revision"]
     run.manifest_digest = digest(raw)
     run.save_as(by, reason=reason)
+    symptoms.look_into_manifest(run, content, digest=run.manifest_digest, by=by)
     if content["status"] in FINAL:
         endings.close_directives(run, by=by, reason=reason)
         if run.attempt is not None and run.finished_at is not None:
@@ -246,8 +248,9 @@ def _early_receipt(
     try:
         documents.check_revision(new=revision, known=known, kind=kind)
     except Conflict as refusal:
-        if revision == known:
-            _keep_aside(run, kind, raw, content, "conflicting revision", by=by)
+        if revision == known and _keep_aside(
+            run, kind, raw, content, CONFLICTING, by=by
+        ):
             announce(Cause.REVISION_CONFLICT, run, by=by, document=str(kind))
         return Receipt(run, "refused", revision, refusal=refusal)
     return None
@@ -301,12 +304,12 @@ def _keep_aside(
     note: str,
     *,
     by: Actor,
-) -> None:
-    """Keep as evidence what must not move the run; once per content."""
+) -> bool:
+    """Keep as evidence what must not move the run; whether this content is new."""
     revision = content["revision"]
     same = run.documents.filter(kind=kind, revision=revision, digest=digest(raw))
     if same.exists():
-        return
+        return False
     _keep(run, kind, raw, content, Standing.KEPT, by=by, note=note)
     record(
         Verb.DOCUMENT_KEPT,
@@ -317,6 +320,7 @@ def _keep_aside(
         revision=revision,
         digest=digest(raw),
     )
+    return True
 
 
 def _newest(run: Run, kind: DocumentKind) -> dict[str, Any] | None:
@@ -393,6 +397,8 @@ def _follow_up(run: Run) -> None:
         return
     failed = [g for g in run.gates.values() if g["status"] == GateStatus.FAIL]
     if any(gate["confirmed_by"] for gate in failed):
+        revisions = f"{run.manifest_revision} {run.gates_revision}"
+        ask_to_consider(run, once=f"triggers {run.pk} {revisions}")
         if run.status in (RunStatus.COMPLETED, RunStatus.CANCELLED):
             return  # it ended all the same; the failed gate counts, nothing to undo
         enqueue(FALL_BACK_JOB, once=f"fall back {run.pk}", run_id=run.pk)

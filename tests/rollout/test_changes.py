@@ -14,7 +14,7 @@ from rollout.domain.changes import ChangeState
 from rollout.domain.flags import NO_WEB, WAVE1_AGENTS
 from rollout.domain.freezes import Scope
 from rollout.domain.verbs import Verb
-from rollout.models import Change, Flag, Rule, Snapshot, Stage
+from rollout.models import Change, Flag, Rule, Snapshot, Stage, Trigger
 from rollout.services import (
     changes,
     configuration,
@@ -432,6 +432,46 @@ def test_an_exported_configuration_is_imported_through_a_change(engineer, rollou
 
     assert [edit["path"] for edit in change.edits] == [f"{AGENTS}/default"]
     assert the_default() == 2
+
+
+def test_triggers_are_made_stricter_at_once_and_looser_by_two(engineer, rollout):
+    hang = "/triggers/silent-hang"
+    propose(engineer, f"{hang}/action", "switch_off")
+    stricter = configuration.read(rollout)["triggers"]["silent-hang"]
+    assert stricter["action"] == "switch_off"
+
+    gone = propose(engineer, hang, None, "remove")
+    assert gone.state == ChangeState.OPEN
+    approved_and_applied(gone)
+    assert "silent-hang" not in configuration.read(rollout)["triggers"]
+    assert not Trigger.objects.get(key="silent-hang").is_live
+    a_rollout()  # seeding again brings back nothing that was taken out
+    assert "silent-hang" not in configuration.read(rollout)["triggers"]
+
+    propose(engineer, hang, stricter, "add")
+    assert configuration.read(rollout)["triggers"]["silent-hang"] == stricter
+
+
+def test_triggers_outlive_the_restoring_of_a_revision_and_an_old_export(
+    engineer, rollout
+):
+    old = configuration.read(rollout)
+    del old["triggers"]
+    revision = Snapshot.objects.order_by("-revision")[0].revision
+    propose(engineer, "/triggers/silent-hang/action", "switch_off")
+    now = configuration.read(rollout)["triggers"]
+    propose(engineer, f"{AGENTS}/default", 3)
+
+    restored = proposals.revision(rollout, revision)
+    change = changes.propose(KEY, restored, by=engineer, reason="back")
+    approved_and_applied(change)
+    assert configuration.read(rollout)["triggers"] == now
+
+    old["flags"][WAVE1_AGENTS]["default"] = 2
+    imported = proposals.replacement(old)
+    change = changes.propose(KEY, imported, by=engineer, reason="from the old portal")
+    assert [edit["path"] for edit in change.edits] == [f"{AGENTS}/default"]
+    assert configuration.read(rollout)["triggers"] == now
 
 
 def test_what_waits_is_applied_later_by_anybody_who_may(engineer):

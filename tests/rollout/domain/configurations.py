@@ -28,6 +28,7 @@ BASELINE = {
         key: {"coverage": plan.coverage_steps[0], "plan": plan.to_json()}
         for key, _, plan in baseline.STAGES
     },
+    "triggers": {each.key: each.to_json() for each in baseline.TRIGGERS},
 }
 
 

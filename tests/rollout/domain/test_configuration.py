@@ -4,7 +4,7 @@ import pytest
 
 from portal.errors import Invalid
 from rollout.domain.compilation import configuration_in
-from rollout.domain.configuration import check, normalised
+from rollout.domain.configuration import check, completed, normalised
 from rollout.domain.flags import ENABLED, MODE_DEFAULT, NO_WEB, WAVE1_AGENTS
 from tests.rollout.domain.configurations import (
     BASELINE,
@@ -17,6 +17,7 @@ from tests.rollout.domain.configurations import (
 AGENTS = f"/flags/{WAVE1_AGENTS}"
 MODE = f"/flags/{MODE_DEFAULT}"
 STAGE = "/stages/offline-baseline"
+HANG, CITATIONS = "/triggers/silent-hang", "/triggers/citations-failing"
 TWO_WAYS = [
     {"name": "few", "value": 2, "weight": 50},
     {"name": "many", "value": 4, "weight": 50},
@@ -34,6 +35,10 @@ def test_the_baseline_can_be():
     [
         (("replace", f"{AGENTS}/default", 51), f"{AGENTS}/default"),
         (("replace", f"{AGENTS}/default", "6"), f"{AGENTS}/default"),
+        (("replace", f"{HANG}/threshold", 0.5), f"{HANG}/threshold"),
+        (("replace", f"{CITATIONS}/at_least", None), f"{CITATIONS}/at_least"),
+        (("replace", f"{HANG}/action", "explode"), f"{HANG}/action"),
+        (("replace", f"{HANG}/cooldown_s", -1), f"{HANG}/cooldown_s"),
         (("replace", f"{AGENTS}/default", True), f"{AGENTS}/default"),
         (("replace", f"{AGENTS}/minimum", 60), f"{AGENTS}/minimum"),
         (("replace", f"{AGENTS}/minimum", 3), f"{STAGE}/plan/caps/{WAVE1_AGENTS}"),
@@ -163,3 +168,11 @@ def test_a_snapshot_gives_its_configuration_back():
     check(wanted)
 
     assert configuration_in(snapshot_of(wanted).content, now=BASELINE) == wanted
+
+
+def test_a_configuration_from_before_there_were_triggers_leaves_them_be():
+    old = {name: each for name, each in BASELINE.items() if name != "triggers"}
+
+    assert completed(old, now=BASELINE) == BASELINE
+    assert completed({**old, "triggers": {}}, now=BASELINE)["triggers"] == {}
+    assert completed("none", now=BASELINE) == "none"

@@ -151,3 +151,37 @@ def test_edits_that_are_called_safer_give_nobody_anything_looser(old, other, ask
     together = forced(old, safer)
     if risk(old, together) is Risk.SAFER:
         assert gives_nobody_more(old, together, asked)
+
+
+# Triggers
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("silent-hang/action", "switch_off", Risk.SAFER),
+        ("silent-hang/action", "hold", Risk.HIGH),
+        ("silent-hang/cooldown_s", 60, Risk.HIGH),
+        ("citations-failing/cooldown_s", 60, Risk.SAFER),
+        ("silent-hang/is_dry_run", True, Risk.HIGH),
+        ("citations-failing/threshold", 0.05, Risk.SAFER),
+        ("citations-failing/threshold", 0.2, Risk.HIGH),
+        ("outputs-unparseable/threshold", 0.9, Risk.SAFER),
+        ("outputs-unparseable/threshold", 0.7, Risk.HIGH),
+        ("provider-failing/at_least", 1, Risk.SAFER),
+        ("provider-failing/at_least", 3, Risk.HIGH),
+        ("conflicts-persist/window_s", 1200, Risk.SAFER),
+        ("conflicts-persist/window_s", 60, Risk.HIGH),
+        ("silent-hang/description", "It hung.", Risk.SAFER),
+        ("silent-hang/kind", "web_exposed", Risk.HIGH),
+    ],
+)
+def test_a_trigger_is_made_stricter_at_once_and_looser_by_two(path, value, expected):
+    assert risk_of_patch(("replace", f"/triggers/{path}", value)) == expected
+
+
+def test_a_new_trigger_counts_at_once_and_an_old_one_goes_by_two():
+    without = a_configuration(("remove", "/triggers/silent-hang", None))
+
+    assert risk(BASELINE, without) == Risk.HIGH
+    assert risk(without, BASELINE) == Risk.SAFER
