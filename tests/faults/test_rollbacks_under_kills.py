@@ -3,6 +3,7 @@
 import random
 import time
 
+import httpx
 import pytest
 
 from tests.live import LivePortal, wait_until
@@ -66,7 +67,7 @@ def test_fifty_kills_leave_one_transition_each_and_clean_reports(portal):
                     json={"reason": "faults"},
                     headers={"Idempotency-Key": attempt},
                 )
-            except OSError:
+            except httpx.TransportError:
                 continue
             if answer.status_code in (200, 409):
                 break
@@ -74,7 +75,11 @@ def test_fifty_kills_leave_one_transition_each_and_clean_reports(portal):
             time.sleep(0.2)
         time.sleep(rng.uniform(0, 0.3))
         portal.kill(rng.choice(["worker safety", "worker", "uvicorn"]))
-        wait_until(lambda n=number: reports(portal) == n, limit_s=90)
+        try:
+            wait_until(lambda n=number: reports(portal) == n, limit_s=90)
+        except AssertionError:
+            jobs = "SELECT kind, state, attempt, error FROM portal_job ORDER BY id DESC"
+            raise AssertionError(number, portal.query(f"{jobs} LIMIT 8")) from None
 
     assert portal.query("SELECT count(*) FROM rollout_rollback") == [(ROUNDS,)]
     told = (

@@ -38,6 +38,8 @@ def history(carry_out_jobs):
     stage = a_running_stage()
     service, _ = a_service()
     operator = an_actor("operator")
+    stages.set_coverage(stage.pk, "40", by=operator, reason="t")
+    approved_and_applied(stages.set_coverage(stage.pk, "100", by=operator, reason="t"))
     for name in ("good", "bad"):
         decisions.decide_for(KEY, {"run_id": name} | ASKED, by=service, reason="t")
         send(service, a_manifest(name, **(spent() if name == "bad" else {})))
@@ -47,8 +49,6 @@ def history(carry_out_jobs):
     send(service, some_gates("bad", failed="B"))
     carry_out_jobs()
     runs.advance(KEY, "good", here="wave1", onward="pivot", by=service, reason="asked")
-    stages.set_coverage(stage.pk, "40", by=operator, reason="t")
-    approved_and_applied(stages.set_coverage(stage.pk, "60", by=operator, reason="t"))
     directives.issue(KEY, "good", "pause", by=operator, reason="t")
     switch.engage(KEY, by=operator, reason="t")
     confirmed(switch.request_release(KEY, by=an_actor("engineer"), reason="t"))
