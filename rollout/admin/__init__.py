@@ -9,6 +9,7 @@ from rollout.admin import (
     snapshots,
     stages,
     switch,
+    triggers,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "snapshots",
     "stages",
     "switch",
+    "triggers",
 ]
