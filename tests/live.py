@@ -31,6 +31,32 @@ def a_free_port() -> int:
     raise OSError("no port is free")
 
 
+# Two people have stage 0 only count what fails, and its triggers only say so: for what
+# is about runs that fail, and not about what a stage makes of them.
+COUNT_ONLY = f"""
+from portal.models import Approval, Authentication, Person
+from portal.services import actors, approvals
+from rollout.services import changes, configuration, proposals, rollouts
+
+engineer, architect = (
+    actors.for_person(
+        Person.objects.get(username=name), authenticated_by=Authentication.PASSWORD
+    )
+    for name in ("engineer", "architect")
+)
+plan = "/stages/offline-baseline/plan/on_hard_gate_failure"
+triggers = configuration.read(rollouts.find({KEY!r}))["triggers"]
+patch = [dict(op="replace", path=plan, value="count")] + [
+    dict(op="replace", path=f"/triggers/{{key}}/is_dry_run", value=True)
+    for key in triggers
+]
+change = changes.propose({KEY!r}, proposals.patch(patch), by=engineer, reason="Try.")
+asked = Approval.objects.get(subject_id=change.pk, subject_type="rollout.change")
+approvals.confirm(asked.pk, by=architect, reason="Runs shall fail.")
+changes.apply(change.pk, by=engineer, reason="Now.")
+"""
+
+
 class LivePortal:
     """The processes of `make run` on a state directory and a port of their own."""
 
@@ -105,6 +131,10 @@ class LivePortal:
         )
         assert done.returncode == 0, done.stderr[-2000:]
         return done.stdout
+
+    def only_count_failures(self) -> None:
+        """Have the stage that `seed_demo` started go on, whatever its runs do."""
+        self.manage("shell", "--no-imports", "--verbosity", "0", code=COUNT_ONLY)
 
     def a_token(self, name: str = "journey", scopes: str = SCOPES) -> str:
         """A service's token."""

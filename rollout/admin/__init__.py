@@ -12,6 +12,7 @@ from rollout.admin import (
     snapshots,
     stages,
     switch,
+    triggers,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "snapshots",
     "stages",
     "switch",
+    "triggers",
 ]

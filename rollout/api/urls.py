@@ -17,6 +17,7 @@ from rollout.api import (
     rollouts,
     runs,
     settings_export,
+    triggers,
 )
 
 urlpatterns = [
@@ -62,6 +63,8 @@ urlpatterns = [
     path("decisions/<str:decision_id>/explain", decisions.ExplainView.as_view()),
     path("decisions/<str:decision_id>/replay", decisions.ReplayView.as_view()),
     path("try", decisions.TryView.as_view()),
+    path("triggers", triggers.TriggersView.as_view()),
+    path("trigger-firings", triggers.FiringsView.as_view()),
     path("settings-export", settings_export.SettingsExportView.as_view()),
     path("runs", runs.RunsView.as_view()),
     path("runs/<str:run_id>", runs.RunView.as_view()),

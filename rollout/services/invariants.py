@@ -254,11 +254,21 @@ def jobs_take_effect_once() -> Findings:
     for table, verb in (
         ("rollout_fallbackoffer WHERE NOT is_adopted", Verb.RUN_FELL_BACK),
         ("rollout_runtimeout", Verb.RUN_TIMED_OUT),
+        ("rollout_rollback", Verb.STAGE_ROLLED_BACK),
+        ("rollout_triggerfiring", Verb.TRIGGER_FIRED),
     ):
         ((there,),) = _rows(f"SELECT count(*) FROM {table}")
         told = LedgerEntry.objects.filter(verb=verb).count()
         if there != told:
             yield f"{verb} {told} times, but {there} are there"
+    for firing, subject in _rows(
+        """
+        SELECT f.id, f.subject FROM rollout_triggerfiring f
+        LEFT JOIN rollout_rollback r ON r.attempt_id = f.attempt_id
+        WHERE f.action = 'roll_back' AND f.outcome = 'done' AND r.id IS NULL
+        """
+    ):
+        yield f"firing {firing} about {subject} rolled back what was not rolled back"
     for job, state in _rows(
         """
         SELECT id, state FROM portal_job

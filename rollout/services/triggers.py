@@ -13,7 +13,6 @@ from django.db.models import Max
 
 from portal import clock
 from portal.domain.roles import May
-from portal.errors import NotFound
 from portal.models import Actor
 from portal.services.access import require
 from portal.services.ledger import record
@@ -136,16 +135,6 @@ def live(rollout: Rollout, kind: TriggerKind | None = None) -> list[domain.Trigg
     """The triggers of a rollout that count now."""
     found = rollout.triggers.filter(is_live=True, **({"kind": kind} if kind else {}))
     return [_loaded(each) for each in found]
-
-
-def find(rollout_key: str, key: str) -> Trigger:
-    """The trigger of that key, or a refusal."""
-    found = Trigger.objects.filter(
-        rollout__key=rollout_key, key=key, is_live=True
-    ).first()
-    if found is None:
-        raise NotFound(f"There is no trigger {key!r} in {rollout_key}.")
-    return found
 
 
 def _loaded(row: Trigger) -> domain.Trigger:

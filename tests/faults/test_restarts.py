@@ -40,6 +40,7 @@ def test_random_restarts_under_live_runs_break_no_invariant(state_directory):
     portal = LivePortal(state_directory)
     portal.start()
     portal.manage("seed_demo")
+    portal.only_count_failures()
     token = portal.a_token("restarts")
     runs = simulator(portal, token)
     kills = {"everything": 0} | dict.fromkeys(PROCESSES, 0)

@@ -6,9 +6,9 @@ import pytest
 from django.db import connections, transaction
 
 from portal.models import Job
-from portal.services import jobs
-from rollout.models import Attempt, Rollout, Run
-from rollout.services import decisions, runs
+from portal.services import actors, jobs
+from rollout.models import Attempt, Rollback, Rollout, Run, TriggerFiring
+from rollout.services import decisions, evaluations, runs, triggers
 from tests.rollout.builders import ASKED, KEY, a_running_stage, a_service
 from tests.rollout.documents import a_manifest, raw
 
@@ -74,6 +74,57 @@ def test_taking_in_a_document_locks_its_own_run_only():
 
     assert troubles == []
     assert Run.objects.get(run_id="b").manifest_revision == 2
+
+
+def test_whatever_goes_wrong_at_once_rolls_back_once():
+    stage = a_running_stage()
+    service, _ = a_service()
+    names = [f"run-{number}" for number in range(4)]
+    query = {"text": "?", "sensitivity": "normal"}  # more of the web than was given
+    for name in names:
+        decisions.decide_for(KEY, {"run_id": name} | ASKED, by=service, reason="t")
+        document = raw(a_manifest(name, query=query))
+        runs.receive_manifest(KEY, name, document, by=service, reason="t")
+    known = list(Run.objects.values_list("pk", flat=True))
+
+    def considered(pk: int):
+        act = {"by": actors.system(), "reason": "t"}
+        return lambda: triggers.consider_run(pk, **act)
+
+    def evaluated():
+        evaluations.evaluate(stage.pk, by=actors.system(), reason="t")
+
+    troubles = in_threads(*map(considered, known * 3), *[evaluated] * 3)
+
+    assert troubles == []
+    assert Rollback.objects.count() == 1
+    done = TriggerFiring.objects.values_list("action", "outcome")
+    assert list(done) == [("roll_back", "done")]  # the others found no open stage
+
+
+def test_runs_report_while_triggers_act():
+    """Ingest locks the run, a rollback the rollout: neither waits in a ring."""
+    a_running_stage()
+    service, _ = a_service()
+    names = [f"run-{number}" for number in range(6)]
+    for name in names:
+        decisions.decide_for(KEY, {"run_id": name} | ASKED, by=service, reason="t")
+    known = dict(Run.objects.values_list("run_id", "pk"))
+
+    def life(name: str):
+        def live() -> None:
+            for revision in (1, 2, 3):
+                query = {"text": "?", "sensitivity": "normal"}
+                document = raw(a_manifest(name, revision=revision, query=query))
+                runs.receive_manifest(KEY, name, document, by=service, reason="t")
+                act = {"by": actors.system(), "reason": "t"}
+                triggers.consider_run(known[name], **act)
+
+        return live
+
+    assert in_threads(*map(life, names)) == []
+    assert Rollback.objects.count() == 1
+    assert set(Run.objects.values_list("manifest_revision", flat=True)) == {3}
 
 
 def test_two_workers_never_claim_one_job():

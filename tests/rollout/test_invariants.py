@@ -109,6 +109,8 @@ def test_all_ten_hold_after_a_full_life(history, capsys):
             "FROM rollout_historicalstage WHERE position = 0)",
         ),
         (9, "DELETE FROM rollout_fallbackoffer"),
+        (9, "DELETE FROM rollout_triggerfiring"),
+        (9, "DELETE FROM rollout_rollback"),
         (
             10,
             "UPDATE portal_approval SET expires_at = decided_at - interval '1 hour'",

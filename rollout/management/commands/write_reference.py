@@ -68,7 +68,7 @@ def verbs() -> str:
 
 
 def flags() -> str:
-    """The baseline's flags and stages."""
+    """The baseline's flags, stages and triggers."""
     rows = [
         [
             f"`{spec.key}`",
@@ -100,7 +100,26 @@ def flags() -> str:
         for position, (_, name, plan) in enumerate(baseline.STAGES)
     ]
     header = ["", "stage", "teams", "query classes", "modes", "at most", "caps", "bar"]
-    return "\n".join([*parts, _table(header, stage_rows)]).replace("| * ", "| any ")
+    parts += [_table(header, stage_rows), "## Triggers\n", triggers()]
+    return "\n".join(parts).replace("| * ", "| any ")
+
+
+def triggers() -> str:
+    """The baseline's triggers, and what each of them takes."""
+    rows = [
+        [
+            f"`{each.key}`",
+            each.description,
+            str(each.action).replace("_", " "),
+            "" if each.threshold is None else f"{each.threshold:.0%}",
+            "" if each.at_least is None else str(each.at_least),
+            f"{each.window_s} s" if each.window_s else "",
+            f"{each.cooldown_s} s" if each.cooldown_s else "",
+        ]
+        for each in baseline.TRIGGERS
+    ]
+    header = ["trigger", "fires when", "action", "rate", "count", "within", "rests"]
+    return _table(header, rows)
 
 
 def counts() -> str:
