@@ -112,7 +112,9 @@ def _evidence_of(attempt: Attempt) -> dict[str, Any]:
         "stage": attempt.stage,
         "progress": progress_of(attempt, StagePlan.from_json(attempt.stage.plan)),
         "evaluation": evaluation,
-        "charts": weakest_of(evaluation) if evaluation else [],
+        "charts": weakest_of(evaluation)
+        if evaluation and evaluation.judged_runs
+        else [],
     }
 
 

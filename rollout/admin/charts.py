@@ -8,6 +8,7 @@ from typing import Any
 from rollout.domain.courses import Course, Step
 from rollout.domain.eprocess import threshold
 from rollout.domain.evidence import Outcome
+from rollout.domain.gates import NAMES
 from rollout.domain.judgements import Proof, percent
 
 LEFT, RIGHT, TOP, BOTTOM = 36, 312, 8, 112  # of the plot, in a picture 320 wide
@@ -38,6 +39,11 @@ class Chart:
     def proof(self) -> Proof | None:
         """The proof that it shows, if there is a bar."""
         return self.course.proof
+
+    @property
+    def name(self) -> str:
+        """What the gate is about."""
+        return NAMES.get(self.course.metric, "within the budget")
 
     @property
     def lowest_says(self) -> str:

@@ -39,9 +39,8 @@ def evidence_of(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _shown(judged: domain.Evaluation, pk: int) -> dict[str, Any]:
-    drawn = charts(courses(judged), f"evaluation-{pk}")
     return {
-        "gates": _by_gate(drawn),
+        "charts": charts(courses(judged), f"evaluation-{pk}"),
         "alarm": _alarm(judged),
         "looks": judged.criteria.looks and judged.criteria.looks.looks,
     }
@@ -51,20 +50,6 @@ def weakest_of(evaluation: Evaluation) -> list[Chart]:
     """A chart for each gate: that of the class that lacks most."""
     judged = evaluations.loaded(evaluation)
     return charts(weakest(courses(judged)), f"evaluation-{evaluation.pk}")
-
-
-def _by_gate(drawn: list[Chart]) -> list[dict[str, Any]]:
-    found: dict[str, list[Chart]] = {}
-    for each in drawn:
-        found.setdefault(each.course.metric, []).append(each)
-    return [
-        {"metric": metric, "name": _name(metric), "charts": drawn}
-        for metric, drawn in found.items()
-    ]
-
-
-def _name(metric: str) -> str:
-    return f"{metric} {NAMES[metric]}" if metric in NAMES else "Latency"
 
 
 def _alarm(judged: domain.Evaluation) -> dict[str, Any]:
