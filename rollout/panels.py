@@ -72,7 +72,8 @@ def stages(request: HttpRequest) -> dict[str, Any]:
                 "ready": ready,
             }
         )
-    return {"rollouts": rollouts}
+    may_act = may(actor_of(request), May.WORK_INCIDENT)
+    return {"rollouts": rollouts, "may_act": may_act}
 
 
 def runs(request: HttpRequest) -> dict[str, Any]:

@@ -120,8 +120,8 @@ class Chart:
         proof = self.proof
         needed = e_value(threshold(proof.alpha))
         said = f"e-value {e_value(proof.log_e)} of {needed} needed"
-        if proof.log_max > proof.log_e:
-            said += f" (at most {e_value(proof.log_max)}, after {proof.reached_at})"
+        if proof.reached_at and proof.log_max > proof.log_e:
+            said += f" (it was {e_value(proof.log_max)} after {proof.reached_at} runs)"
         return said
 
     @property
@@ -171,7 +171,8 @@ def e_value(log_e: float) -> str:
     """An e-value as people read it."""
     if log_e > log(MANY):
         return f"over {MANY:,}"
-    return f"{exp(log_e):.3g}"
+    number = exp(log_e)
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _lowest(course: Course) -> float:

@@ -200,7 +200,7 @@ class PlanForm(ProposalForm):
         min_value=0.01,
         max_value=1,
         widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any"}),
-        help_text="Only to work out the chances below; it is no part of the plan.",
+        help_text="Only to work out the chances; it is no part of the plan.",
     )
 
     def __init__(self, *args: Any, subject: Stage, **kwargs: Any) -> None:
@@ -280,13 +280,17 @@ def _forecasts(title: str, plan: StagePlan, rate: float) -> Shown:
     rows = [
         {
             "what": _claims_in_words(each),
-            "chance": percent(round(each.chance, 3)),
+            "chance": _chance(each.chance),
             "said": each,
         }
         for each in found
     ]
     data = {"title": title, "forecasts": rows, "rate": percent(rate)}
     return Shown("rollout/forecasts.html", data)
+
+
+def _chance(chance: float) -> str:
+    return "over 99.9 %" if chance > 0.999 else percent(round(chance, 3))
 
 
 def _claims_in_words(forecast: Forecast) -> str:

@@ -10,7 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from portal.admin.approvals import title_of
 from portal.admin.governed import GovernedAdmin
 from portal.domain.approvals import ApprovalState
+from portal.domain.roles import May
 from portal.models import Approval
+from portal.services.access import may
+from portal.sessions import actor_of
 from portal.streams import stream_url
 from rollout.admin import plan_forms, stage_acts
 from rollout.admin.evaluations import evidence_of
@@ -20,7 +23,7 @@ from rollout.domain.stages import StagePlan, StageState
 from rollout.models import OPEN_STATES, Attempt, Stage
 from rollout.services import evidence, promotions, readiness
 
-MOST_SHOWN = 20
+MOST_SHOWN = 10
 MEANS = {
     StageState.DRAFT: "It is planned, and gets ready when it is its turn.",
     StageState.READY: "It can be started: one person asks, another confirms.",
@@ -111,6 +114,7 @@ class StageAdmin(GovernedAdmin):
         context = {
             **(extra_context or {}),
             **(_page_of(stage) if stage else {}),
+            "may_act": may(actor_of(request), May.WORK_INCIDENT),
             "stream_url": stream_url(request),
         }
         return super().change_view(request, object_id, form_url, context)
