@@ -1,6 +1,5 @@
 """Boxes on the start page: are we safe, and where are we?"""
 
-from collections import Counter
 from typing import Any
 
 from django.db.models import Count, QuerySet
@@ -14,14 +13,15 @@ from portal.panels import MOST_NEEDS, NEEDS, ROUTINE, SHOWN_BY_APPS, Need
 from portal.services.access import may
 from portal.sessions import actor_of
 from rollout.admin.change_acts import is_author, may_approve
+from rollout.admin.evaluations import weakest_of
 from rollout.admin.proposing import page_of
+from rollout.admin.stages import next_step, progress_of
 from rollout.domain import configuration as configurations
 from rollout.domain.changes import PENDING, ChangeState
 from rollout.domain.directives import DirectiveState
 from rollout.domain.exposure import Risk
-from rollout.domain.gates import NAMES, GateStatus
-from rollout.domain.runs import FINAL, RunStatus
-from rollout.domain.stages import StagePlan
+from rollout.domain.runs import RunStatus
+from rollout.domain.stages import StagePlan, StageState
 from rollout.domain.verbs import Verb
 from rollout.models import (
     OPEN_STATES,
@@ -35,6 +35,8 @@ from rollout.models import (
     Switch,
 )
 from rollout.services import changes, configuration
+from rollout.services.evidence import latest
+from rollout.services.stages import open_attempt
 
 SHOWN_RUNS = 6
 
@@ -53,17 +55,25 @@ def switches(request: HttpRequest) -> dict[str, Any]:
 
 
 def stages(request: HttpRequest) -> dict[str, Any]:
-    """The stages of each rollout as a line."""
-    found = Rollout.objects.filter(kind=RolloutKind.LIVE).prefetch_related("stages")
+    """The stages of each rollout as a line, and what the next step lacks."""
+    found = Rollout.objects.filter(kind=RolloutKind.LIVE)
     rollouts = []
-    for rollout in found:
+    for rollout in found.select_related("switch").prefetch_related("stages"):
         line: list[Stage] = list(rollout.stages.all())
         opened = next((s for s in line if s.state in OPEN_STATES), None)
-        ready = next((s for s in line if s.state == "ready"), None)
+        ready = next((s for s in line if s.state == StageState.READY), None)
         rollouts.append(
-            {"rollout": rollout, "stages": line, "open": opened, "ready": ready}
+            {
+                "rollout": rollout,
+                "stages": line,
+                "open": opened,
+                "attempt": open_attempt(opened) if opened else None,
+                "next": next_step(opened) if opened else None,
+                "ready": ready,
+            }
         )
-    return {"rollouts": rollouts}
+    may_act = may(actor_of(request), May.WORK_INCIDENT)
+    return {"rollouts": rollouts, "may_act": may_act}
 
 
 def runs(request: HttpRequest) -> dict[str, Any]:
@@ -88,7 +98,7 @@ def runs(request: HttpRequest) -> dict[str, Any]:
 
 
 def evidence(request: HttpRequest) -> dict[str, Any]:
-    """Per gate, how the runs of the running attempt have done."""
+    """Per gate, what the runs of the running attempt prove."""
     running = Attempt.objects.filter(
         ended_at=None,
         stage__state__in=OPEN_STATES,
@@ -98,33 +108,14 @@ def evidence(request: HttpRequest) -> dict[str, Any]:
 
 
 def _evidence_of(attempt: Attempt) -> dict[str, Any]:
-    plan = StagePlan.from_json(attempt.stage.plan)
-    newest = attempt.runs.order_by("-start_order")
-    rows = list(newest.values_list("status", "gates")[: plan.max_runs])
-    ended = [gates for status, gates in rows if status in FINAL]
-    found = []
-    for letter, name in NAMES.items():
-        outcomes = Counter(gates.get(letter, {}).get("status") for gates in ended)
-        passed, failed = outcomes[GateStatus.PASS], outcomes[GateStatus.FAIL]
-        found.append(
-            {
-                "letter": letter,
-                "name": name,
-                "is_judged": letter in plan.judged_gates,
-                "passed": passed,
-                "failed": failed,
-                "unknown": len(ended) - passed - failed,
-                "passed_share": round(100 * passed / max(1, len(ended))),
-                "failed_share": round(100 * failed / max(1, len(ended))),
-            }
-        )
+    evaluation = latest(attempt)
     return {
         "stage": attempt.stage,
-        "attempt": attempt,
-        "ended": len(ended),
-        "total": len(rows),
-        "is_cut": len(rows) == plan.max_runs,
-        "gates": found,
+        "progress": progress_of(attempt, StagePlan.from_json(attempt.stage.plan)),
+        "evaluation": evaluation,
+        "charts": weakest_of(evaluation)
+        if evaluation and evaluation.judged_runs
+        else [],
     }
 
 

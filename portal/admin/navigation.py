@@ -30,13 +30,25 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": "Evidence",
+            "items": [
+                _item("Evaluations", "balance", "rollout_evaluation_changelist"),
+                _item("Rollbacks", "undo", "rollout_rollback_changelist"),
+                _item("Freezes", "ac_unit", "rollout_freeze_changelist"),
+                _item("On call", "support_agent", "rollout_oncall_changelist"),
+                _item("Reviews", "rate_review", "rollout_failurereview_changelist"),
+            ],
+        },
+        {
             "title": "Runs",
             "items": [
                 _item("Runs", "play_circle", "rollout_run_changelist"),
                 _item("Directives", "campaign", "rollout_directive_changelist"),
                 _item("Timeouts", "timer_off", "rollout_runtimeout_changelist"),
                 _item("Symptoms", "coronavirus", "rollout_symptom_changelist"),
-                _item("Fallbacks", "undo", "rollout_fallbackoffer_changelist"),
+                _item(
+                    "Fallbacks", "keyboard_return", "rollout_fallbackoffer_changelist"
+                ),
                 _item("Decisions", "call_split", "rollout_decision_changelist"),
                 _item("Artifacts", "inventory_2", "rollout_artifact_changelist"),
                 _item("Documents", "description", "rollout_rundocument_changelist"),

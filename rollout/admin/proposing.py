@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django import forms
@@ -58,18 +58,21 @@ def proposing(
     *,
     path: Callable[[Any], str] | None = None,
     grant: Callable[[Change], May] = lambda draft: May.PROPOSE_CHANGE,
+    beside: Callable[[Mapping[str, Any]], Shown | None] = lambda said: None,
     **more: Any,
 ) -> Act:
     """An act that proposes a change, after showing exactly what it would do.
 
     `path` is the place of the object in the configuration; a form that was opened
-    before something changed there is refused.
+    before something changed there is refused. What `beside` makes of what was said is
+    shown together with what would happen.
     """
 
     def foresee(subject: Any, actor: Actor, said: dict[str, Any]) -> Shown:
         asked = ask(subject, said)
         draft = proposals.drafted(asked.rollout, asked.wanted)
-        return shown(draft, waits=said["waits"])
+        found = shown(draft, waits=said["waits"])
+        return replace(found, data={**found.data, "beside": beside(said)})
 
     def perform(subject: Any, actor: Actor, said: dict[str, Any]) -> Done:
         asked = ask(subject, said)

@@ -13,7 +13,7 @@ from portal.admin.governed import GovernedAdmin
 from portal.domain.roles import May
 from portal.models import Actor
 from portal.streams import stream_url
-from rollout.admin.directives import RUN_ACTS
+from rollout.admin import directives, reviews
 from rollout.domain.gates import NAMES, GateStatus
 from rollout.domain.runs import RunStatus
 from rollout.models import (
@@ -93,7 +93,8 @@ class RunAdmin(GovernedAdmin):
                 f"All {run.artifacts.count()} artifacts stay as they are.",
             ],
         ),
-        *RUN_ACTS,
+        *reviews.RUN_ACTS,
+        *directives.RUN_ACTS,
     )
 
     @admin.display(description="gates")
@@ -125,6 +126,7 @@ def _page_of(run: Run) -> dict[str, Any]:
     manifest = runs.document_of(run, DocumentKind.MANIFEST)
     gates_document = runs.document_of(run, DocumentKind.GATES)
     reported = gates_document.content["gates"] if gates_document else {}
+    looked_at = {each.gate: each for each in run.reviews.select_related("reviewer")}
     return {
         "run": run,
         "history": manifest.content["stage"]["history"] if manifest else [],
@@ -134,6 +136,7 @@ def _page_of(run: Run) -> dict[str, Any]:
                 "name": name,
                 "notes": reported.get(letter, {}).get("notes", ""),
                 "metrics": reported.get(letter, {}).get("metrics", {}),
+                "review": looked_at.get(letter),
                 **run.gates.get(letter, {"status": "not_run"}),
             }
             for letter, name in NAMES.items()

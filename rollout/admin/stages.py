@@ -1,67 +1,91 @@
-"""The steps of the canary plan."""
+"""The steps of the canary plan: where each is, what it shows, and what it lacks."""
 
 import json
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from django import forms
 from django.contrib import admin
-from django.utils.html import format_html
-from unfold.widgets import UnfoldBooleanSwitchWidget
+from django.http import HttpRequest, HttpResponse
 
-from portal.admin.acts import Act, ReasonForm
+from portal.admin.approvals import title_of
 from portal.admin.governed import GovernedAdmin
+from portal.domain.approvals import ApprovalState
 from portal.domain.roles import May
-from portal.models import Actor
-from rollout.admin import plan_forms
-from rollout.domain import stages as domain
-from rollout.domain.stages import StageState
-from rollout.models import Attempt, Stage
-from rollout.services import stages
+from portal.models import Approval
+from portal.services.access import may
+from portal.sessions import actor_of
+from portal.streams import stream_url
+from rollout.admin import plan_forms, stage_acts
+from rollout.admin.evaluations import evidence_of
+from rollout.domain.evaluations import Mode
+from rollout.domain.readiness import Check, Light
+from rollout.domain.stages import StagePlan, StageState
+from rollout.models import OPEN_STATES, Attempt, Stage
+from rollout.services import evidence, promotions, readiness
+
+MOST_SHOWN = 10
+MEANS = {
+    StageState.DRAFT: "It is planned, and gets ready when it is its turn.",
+    StageState.READY: "It can be started: one person asks, another confirms.",
+    StageState.RUNNING: "Runs are let in, and what they show is collected.",
+    StageState.HOLDING: "Promotion and widening stand still until two people agree "
+    "to go on.",
+    StageState.PROMOTABLE: "Its evidence shows the bar; the next step waits for two "
+    "people.",
+    StageState.PROMOTED: "It was left for a later stage.",
+    StageState.ROLLED_BACK: "It was rolled back; two people can start it again.",
+    StageState.DISABLED: "It is not used.",
+}
 
 
-class HoldForm(ReasonForm):
-    admits = forms.BooleanField(
-        label="Go on admitting runs",
-        required=False,
-        initial=True,
-        widget=UnfoldBooleanSwitchWidget(),
-        help_text="Off: every new run gets the standard workflow (STAGE_PAUSED).",
+class NextStep(NamedTuple):
+    """Where a stage can go from here, and everything that has a say in it."""
+
+    title: str
+    checks: list[Check]
+
+    @property
+    def lacking(self) -> list[Check]:
+        """What is in the way."""
+        return [check for check in self.checks if not check.is_met]
+
+
+def next_step(stage: Stage) -> NextStep | None:
+    """What comes next for a stage, if anything does."""
+    state = StageState(stage.state)
+    if state in (StageState.READY, StageState.ROLLED_BACK):
+        return NextStep("Start", [readiness.no_freeze(stage), _is_alone(stage)])
+    if state not in OPEN_STATES:
+        return None
+    names = [each.name for each in promotions.targets(stage)]
+    checks = [promotions.shown(stage), *readiness.checks(stage)]
+    if state == StageState.HOLDING:
+        checks.insert(0, _on_hold(stage))
+    title = f"Promotion to {' or '.join(names)}" if names else "Stay: the last stage"
+    return NextStep(title, checks)
+
+
+def _on_hold(stage: Stage) -> Check:
+    return Check(
+        name="Hold",
+        light=Light.RED,
+        says="the stage is on hold",
+        remedy="Ask to end the hold",
+        link=f"/admin/rollout/stage/{stage.pk}/act/request_resume/",
     )
-    field_order = ["admits", "reason"]
 
 
-def _can(stage: Stage, act: domain.Act) -> bool:
-    return (StageState(stage.state), act) in domain.MOVES
-
-
-def _request_start(stage: Stage, actor: Actor, said: dict[str, Any]) -> str:
-    stages.request_start(stage.pk, by=actor, reason=said["reason"])
-    return "Asked for the start; another person confirms it under Approvals."
-
-
-def _request_resume(stage: Stage, actor: Actor, said: dict[str, Any]) -> str:
-    stages.request_resume(stage.pk, by=actor, reason=said["reason"])
-    return "Asked to end the hold; another person confirms it under Approvals."
-
-
-def _hold(stage: Stage, actor: Actor, said: dict[str, Any]) -> str:
-    stages.hold(
-        stage.pk, by=actor, reason=said["reason"], keeps_admitting=said["admits"]
+def _is_alone(stage: Stage) -> Check:
+    other = stage.rollout.stages.filter(state__in=OPEN_STATES).first()
+    if other is None:
+        return Check(name="One at a time", light=Light.GREEN, says="no stage is open")
+    return Check(
+        name="One at a time",
+        light=Light.RED,
+        says=f"{other.name} is open",
+        remedy=f"See {other.name}",
+        link=f"/admin/rollout/stage/{other.pk}/change/",
     )
-    return "The stage is on hold."
-
-
-def _plan_in_words(stage: Stage) -> list[str]:
-    plan = domain.StagePlan.from_json(stage.plan)
-    caps = ", ".join(f"{key} at most {cap}" for key, cap in plan.caps.items())
-    return [
-        f"Admits the teams {', '.join(plan.teams)}; "
-        f"query classes {', '.join(plan.query_classes)}; "
-        f"modes {', '.join(plan.modes)}.",
-        f"Caps: {caps or 'none'}.",
-        "The web is off." if plan.forces_no_web else "The web is on.",
-        f"Coverage begins at {stage.coverage} %.",
-    ]
 
 
 @admin.register(Stage)
@@ -73,64 +97,78 @@ class StageAdmin(GovernedAdmin):
     list_filter = ["state", "rollout"]
     search_fields = ["key", "name"]
     list_select_related = ["rollout"]
-    fields = [
-        "rollout",
-        "position",
-        "key",
-        "name",
-        "state",
-        "is_admitting",
-        "coverage",
-        "in_words",
-        "plan_json",
-    ]
-    readonly_fields = ["in_words", "plan_json"]
-    acts = (
-        Act(
-            name="request_start",
-            title="Ask for the start",
-            may=May.REQUEST_EXPOSURE,
-            perform=_request_start,
-            hidden=lambda stage, actor: not _can(stage, domain.Act.START),
-            effects=lambda stage: [
-                "Nothing changes until another person has confirmed it.",
-                *_plan_in_words(stage),
-            ],
-        ),
-        Act(
-            name="hold",
-            title="Hold",
-            may=May.HOLD,
-            perform=_hold,
-            form=HoldForm,
-            is_dangerous=True,
-            hidden=lambda stage, actor: not _can(stage, domain.Act.HOLD),
-            effects=lambda stage: [
-                "Promotion and widening stop at once.",
-                "Runs that are open go on.",
-            ],
-        ),
-        Act(
-            name="request_resume",
-            title="Ask to end the hold",
-            may=May.REQUEST_EXPOSURE,
-            perform=_request_resume,
-            hidden=lambda stage, actor: not _can(stage, domain.Act.RESUME),
-            effects=lambda stage: [
-                "Nothing changes until another person has confirmed it."
-            ],
-        ),
-        *plan_forms.ACTS,
+    change_form_template = "rollout/stage.html"
+    acts = (*stage_acts.ACTS, *plan_forms.ACTS)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("rollout__switch")
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        stage = self.get_object(request, object_id)
+        context = {
+            **(extra_context or {}),
+            **(_page_of(stage) if stage else {}),
+            "may_act": may(actor_of(request), May.WORK_INCIDENT),
+            "stream_url": stream_url(request),
+        }
+        return super().change_view(request, object_id, form_url, context)
+
+
+def _page_of(stage: Stage) -> dict[str, Any]:
+    """Everything that the page of a stage shows, in a fixed number of queries."""
+    plan = StagePlan.from_json(stage.plan)
+    attempts = list(stage.attempts.select_related("rollback")[:MOST_SHOWN])
+    newest = attempts[0] if attempts else None
+    evaluation = evidence.latest(newest) if newest else None
+    return {
+        "stage": stage,
+        "means": MEANS[StageState(stage.state)],
+        "steps": plan.coverage_steps,
+        "plan": stage_acts.plan_in_words(stage),
+        "plan_json": json.dumps(stage.plan, indent=2),
+        "next": next_step(stage),
+        "pending": [
+            {"approval": each, "title": title_of(each)}
+            for each in _pending(stage).select_related("requester")
+        ],
+        "attempt": newest,
+        "attempts": attempts,
+        "progress": progress_of(newest, plan) if newest else None,
+        "evaluation": evaluation,
+        "judged": evidence_of(evaluation) if evaluation else None,
+        "judgements": newest.evaluations.filter(mode=Mode.LIVE).defer("body")[
+            :MOST_SHOWN
+        ]
+        if newest
+        else [],
+    }
+
+
+def _pending(stage: Stage) -> Any:
+    return Approval.objects.filter(
+        subject_type=stage._meta.label_lower,
+        subject_id=str(stage.pk),
+        state=ApprovalState.PENDING,
     )
 
-    @admin.display(description="plan")
-    def in_words(self, stage: Stage) -> str:
-        lines = _plan_in_words(stage)
-        return format_html("{}", " ".join(lines))
 
-    @admin.display(description="plan as data")
-    def plan_json(self, stage: Stage) -> str:
-        return format_html("<pre>{}</pre>", json.dumps(stage.plan, indent=2))
+def progress_of(attempt: Attempt, plan: StagePlan) -> dict[str, Any]:
+    """How many of an attempt's runs have ended, looking at the latest ones only."""
+    newest = attempt.runs.order_by("-start_order")
+    ended: list[datetime | None] = list(
+        newest.values_list("finished_at", flat=True)[: plan.max_runs]
+    )
+    return {
+        "ended": len(ended) - ended.count(None),
+        "total": len(ended),
+        "is_cut": len(ended) == plan.max_runs,
+    }
 
 
 @admin.register(Attempt)

@@ -12,6 +12,7 @@ from portal.admin.acts import Act
 from portal.admin.governed import GovernedAdmin
 from portal.domain.roles import May
 from portal.models import Actor
+from rollout.admin.freezes import ROLLOUT_ACTS
 from rollout.models import Rollout, Switch
 from rollout.services import clients, switch
 
@@ -101,3 +102,4 @@ class RolloutAdmin(GovernedAdmin):
     list_display = ["key", "name", "kind", "fallback_workflow"]
     list_filter = ["kind"]
     search_fields = ["key", "name"]
+    acts = ROLLOUT_ACTS

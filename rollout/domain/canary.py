@@ -98,6 +98,28 @@ def judge(facts: Facts, criteria: Criteria, rule: Rule | None = None) -> Judgeme
     )
 
 
+def said_by(
+    prefix: Sequence[RunFacts],
+    metric: str,
+    query_class: str,
+    now: datetime,
+    criteria: Criteria,
+) -> list[Outcome]:
+    """What the runs of a prefix say of one gate in one class, in their order."""
+    said = (
+        settled_outcome(
+            run,
+            metric,
+            now=now,
+            max_open=criteria.max_open,
+            latency_budget=criteria.latency_budget,
+        )
+        for run in prefix
+        if query_class in (ANY, run.query_class)
+    )
+    return [each for each in said if each is not None]
+
+
 def _prove(
     demand: Demand,
     prefix: Sequence[RunFacts],
@@ -106,19 +128,9 @@ def _prove(
     alpha: float,
     rule: Rule,
 ) -> Proof:
-    said = [
-        settled_outcome(
-            run,
-            demand.metric,
-            now=now,
-            max_open=criteria.max_open,
-            latency_budget=criteria.latency_budget,
-        )
-        for run in prefix
-        if demand.query_class in (ANY, run.query_class)
-    ]
+    said = said_by(prefix, demand.metric, demand.query_class, now, criteria)
     # No data is never a pass: what is unknown counts as failed.
-    row = [each == Outcome.PASS for each in said if each is not None]
+    row = [each == Outcome.PASS for each in said]
     process = EProcess(Claim.PROMOTE, demand.bar).after_all(row)
     return Proof(
         demand=demand,

@@ -279,7 +279,7 @@ def _stage_troubles(
 def _places(refusal: Invalid, pointer: str) -> Troubles:
     found = refusal.facts.get("errors")
     for each in found if isinstance(found, list) else []:
-        yield f"{pointer}{each['pointer']}", each["detail"]
+        yield f"{pointer}{each['pointer']}", each["detail"].removesuffix(".")
 
 
 def _is_step(percentage: float) -> bool:

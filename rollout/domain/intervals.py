@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil, expm1, log, sqrt
 from statistics import NormalDist
 
@@ -21,6 +22,7 @@ class Interval:
     holds: str = ANYTIME
 
 
+@lru_cache(maxsize=1 << 14)
 def confidence_sequence(
     passes: int,
     failures: int,

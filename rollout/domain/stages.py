@@ -234,6 +234,12 @@ class StagePlan:
                 "is one of continue, spend",
             ),
             (
+                "/looks",
+                all(map(_is_count, self.looks))
+                and list(self.looks) == sorted(set(self.looks)),
+                "are rising numbers of runs",
+            ),
+            (
                 "/promotes_by_itself",
                 not (self.promotes_by_itself and self.is_judged_by_person),
                 "a stage that a person judges is promoted by a person",

@@ -132,7 +132,7 @@ def _failed(attempt: Attempt) -> list[tuple[Run, str]]:
     runs = attempt.runs.filter(is_fail, kind=RunKind.LIVE).order_by("start_order")
     return [
         (run, letter)
-        for run in runs.only("pk", "run_id", "gates")
+        for run in runs.only("run_id", "gates", "attempt")
         for letter, gate in sorted(run.gates.items())
         if gate["status"] == GateStatus.FAIL and gate["confirmed_by"]
     ]

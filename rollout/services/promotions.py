@@ -13,6 +13,7 @@ from portal.services import approvals
 from portal.services.access import require
 from portal.services.ledger import record
 from rollout.domain.judgements import Verdict
+from rollout.domain.readiness import Check, Light, missing
 from rollout.domain.stages import Act, StagePlan, StageState, after
 from rollout.domain.verbs import Verb
 from rollout.models import Stage
@@ -57,28 +58,50 @@ def targets(stage: Stage) -> list[Stage]:
 
 def lacking(stage: Stage) -> list[str]:
     """What a promotion still lacks, each a sentence; empty when it could be."""
-    found = [*_evidence_lacking(stage), *readiness.lacking(stage)]
-    if not targets(stage):
-        found.append("There is no later stage.")
-    return found
+    return missing([shown(stage), *readiness.checks(stage), way_on(stage)])
 
 
-def _evidence_lacking(stage: Stage) -> list[str]:
+def way_on(stage: Stage) -> Check:
+    """There is a later stage to go to."""
+    if found := targets(stage):
+        names = " or ".join(each.name for each in found)
+        return Check(name="Next stage", light=Light.GREEN, says=f"it is {names}")
+    return Check(name="Next stage", light=Light.RED, says="there is no later one")
+
+
+def shown(stage: Stage) -> Check:
+    """The stage has reached its last step of coverage, and its evidence its bar."""
     plan = StagePlan.from_json(stage.plan)
     attempt = stages.open_attempt(stage)
     if attempt is None:
-        return ["Evidence: the stage is not open"]
+        return _evidence(Light.RED, "the stage is not open")
     if stage.coverage < plan.coverage_steps[-1]:
         steps = " → ".join(f"{step:g} %" for step in plan.coverage_steps)
-        return [f"Coverage: it is {stage.coverage:g} % of {steps}"]
+        return Check(
+            name="Coverage",
+            light=Light.RED,
+            says=f"it is {stage.coverage:g} % of {steps}",
+            remedy="Change the coverage",
+            link=f"/admin/rollout/stage/{stage.pk}/act/coverage/",
+        )
     if plan.is_judged_by_person or plan.promote_bar is None:
-        return []
+        return _evidence(Light.GREEN, "a person judges it; there is no bar to reach")
     evaluation = evidence.latest(attempt)
     if evaluation is None:
-        return ["Evidence: nothing was evaluated yet"]
-    if evaluation.verdict not in (Verdict.PROMOTE, Verdict.AWAIT_APPROVAL):
-        return [f"Evidence: {evaluation.sentence}"]
-    return []
+        return _evidence(Light.RED, "nothing was evaluated yet")
+    proves = evaluation.verdict in (Verdict.PROMOTE, Verdict.AWAIT_APPROVAL)
+    return Check(
+        name="Evidence",
+        light=Light.GREEN if proves else Light.RED,
+        says="it shows the bar" if proves else evaluation.sentence,
+        since=evaluation.evaluated_at,
+        remedy="Read the judgement",
+        link=f"/admin/rollout/evaluation/{evaluation.pk}/change/",
+    )
+
+
+def _evidence(light: Light, says: str) -> Check:
+    return Check(name="Evidence", light=light, says=says)
 
 
 def _check(stage: Stage, payload: dict) -> None:

@@ -24,7 +24,9 @@ document.addEventListener("DOMContentLoaded", () => {
     if (!fresh) return location.reload();
     live.dataset.live = fresh.dataset.live;
     const focused = live.contains(document.activeElement) && document.activeElement.href;
+    const open = [...live.querySelectorAll("details[open][id]")].map((each) => each.id);
     live.replaceChildren(...fresh.childNodes);
+    for (const id of open) document.getElementById(id)?.setAttribute("open", "");
     if (focused) live.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
     say("live");
   };

@@ -1,0 +1,223 @@
+"""What can be done with a stage: start, promote, hold, and going back."""
+
+from typing import Any
+
+from django import forms
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanSwitchWidget
+
+from portal.admin.acts import Act, Done, ReasonForm, Shown
+from portal.domain.roles import May
+from portal.errors import WrongMoment
+from portal.models import Actor
+from rollout.admin.rollbacks import page_of
+from rollout.domain import stages as domain
+from rollout.domain.freezes import AFTER_ROLLBACK
+from rollout.domain.judgements import percent
+from rollout.domain.stages import StagePlan, StageState
+from rollout.models import Artifact, Stage
+from rollout.services import promotions, readiness, rollbacks, stages
+
+NOTHING_YET = "Nothing changes until another person has confirmed it."
+
+
+class HoldForm(ReasonForm):
+    admits = forms.BooleanField(
+        label="Go on admitting runs",
+        required=False,
+        initial=True,
+        widget=UnfoldBooleanSwitchWidget(),
+        help_text="Off: every new run gets the standard workflow (STAGE_PAUSED).",
+    )
+    field_order = ["admits", "reason"]
+
+
+class PromotionForm(ReasonForm):
+    """Where to, if there is a choice."""
+
+    to = forms.ChoiceField(
+        label="To",
+        widget=UnfoldAdminSelectWidget(),
+        help_text="An optional stage can be passed over.",
+    )
+    field_order = ["to", "reason"]
+
+    def __init__(self, *args: Any, subject: Stage, **kwargs: Any) -> None:
+        super().__init__(*args, subject=subject, **kwargs)
+        self.pointers = {"/to": "to"}
+        found = promotions.targets(subject)
+        self.fields["to"].choices = [(each.key, str(each)) for each in found]
+        if len(found) < 2:
+            del self.fields["to"]
+
+
+def plan_in_words(stage: Stage) -> list[str]:
+    """Who is admitted, with what, and how it is judged."""
+    plan = StagePlan.from_json(stage.plan)
+    caps = ", ".join(f"{key} at most {cap}" for key, cap in plan.caps.items())
+    return [
+        f"Admits the teams {', '.join(plan.teams)}; "
+        f"query classes {', '.join(plan.query_classes)}; "
+        f"modes {', '.join(plan.modes)}.",
+        f"Caps: {caps or 'none'}.",
+        "The web is off." if plan.forces_no_web else "The web is on.",
+        *_judging_in_words(plan),
+    ]
+
+
+def _judging_in_words(plan: StagePlan) -> list[str]:
+    gates = ", ".join(plan.judged_gates) or "none"
+    if plan.is_judged_by_person or plan.promote_bar is None:
+        bar = f"A person judges the gates {gates}."
+    else:
+        each = f", each query class {percent(plan.class_bar)}" if plan.class_bar else ""
+        bar = (
+            f"Goes on when each of the gates {gates} is shown to pass at least "
+            f"{percent(plan.promote_bar)}{each}, within {plan.max_runs} runs."
+        )
+    found = [bar]
+    if plan.floor is not None:
+        found.append(
+            f"Goes back when a gate is shown to pass less than {percent(plan.floor)}."
+        )
+    if plan.on_hard_gate_failure == domain.OnHardGateFailure.ROLL_BACK:
+        found.append("Goes back at the first hard gate that fails for good.")
+    return found
+
+
+def _can(stage: Stage, act: domain.Act) -> bool:
+    return (StageState(stage.state), act) in domain.MOVES
+
+
+def _request_start(stage: Stage, actor: Actor, said: dict[str, Any]) -> str:
+    stages.request_start(stage.pk, by=actor, reason=said["reason"])
+    return "Asked for the start; another person confirms it under Approvals."
+
+
+def _request_resume(stage: Stage, actor: Actor, said: dict[str, Any]) -> str:
+    stages.request_resume(stage.pk, by=actor, reason=said["reason"])
+    return "Asked to end the hold; another person confirms it under Approvals."
+
+
+def _request_promotion(stage: Stage, actor: Actor, said: dict[str, Any]) -> str:
+    promotions.request_promotion(
+        stage.pk, by=actor, reason=said["reason"], to=said.get("to", "")
+    )
+    return "Asked for the promotion; another person confirms it under Approvals."
+
+
+def _hold(stage: Stage, actor: Actor, said: dict[str, Any]) -> str:
+    stages.hold(
+        stage.pk, by=actor, reason=said["reason"], keeps_admitting=said["admits"]
+    )
+    return "The stage is on hold."
+
+
+def _roll_back(stage: Stage, actor: Actor, said: dict[str, Any]) -> Done:
+    done = rollbacks.roll_back(stage.pk, by=actor, reason=said["reason"])
+    if done is None:
+        raise WrongMoment(
+            "This stage is not open any more; there is nothing to roll back.",
+            possible=[],
+        )
+    return Done(f"{stage.name} was left; changes are frozen for now.", page_of(done))
+
+
+def _cannot_promote(stage: Stage, actor: Actor) -> bool:
+    is_on_the_way = stage.state in (StageState.RUNNING, StageState.PROMOTABLE)
+    return not (is_on_the_way and promotions.targets(stage))
+
+
+def _effects_of_promoting(stage: Stage) -> list[str]:
+    found = [NOTHING_YET, f"Then {stage.name} ends; runs that are open go on."]
+    for target in promotions.targets(stage):
+        first = StagePlan.from_json(target.plan).coverage_steps[0]
+        found.append(f"{target.name} would begin, with a coverage of {first:g} %.")
+    return found
+
+
+def _what_lacks(stage: Stage) -> Shown:
+    checks = [promotions.shown(stage), *readiness.checks(stage)]
+    lacking = sum(not check.is_met for check in checks)
+    return Shown("rollout/lacking.html", {"checks": checks, "lacking": lacking})
+
+
+def _effects_of_rolling_back(stage: Stage) -> list[str]:
+    attempt = stages.open_attempt(stage)
+    if attempt is None:
+        return ["The stage is not open; there is nothing to roll back."]
+    target = rollbacks.target_of(stage)
+    open_runs = attempt.runs.filter(finished_at=None).count()
+    artifacts = Artifact.objects.filter(run__attempt=attempt).count()
+    standard = stage.rollout.fallback_workflow
+    where = (
+        f"{stage.name} is left at once, and {target.name} begins a new attempt."
+        if target
+        else f"{stage.name} is left at once, and no stage is open afterwards: Option C "
+        f"is off, every new run gets the {standard} workflow."
+    )
+    hours = int(AFTER_ROLLBACK.total_seconds() / 3600)
+    return [
+        where,
+        f"Open runs that are cancelled and sent to the {standard} workflow: "
+        f"{open_runs}.",
+        f"Nothing is exposed to more for {hours} hours: starting, resuming, promoting "
+        "and widening are frozen until then, or until an architect or QA lifts that.",
+        f"Everything that runs wrote stays, all {artifacts} artifacts among it; it is "
+        "listed with digests now and compared byte for byte afterwards.",
+    ]
+
+
+ACTS = (
+    Act(
+        name="request_promotion",
+        title="Ask for the promotion",
+        may=May.REQUEST_EXPOSURE,
+        perform=_request_promotion,
+        form=PromotionForm,
+        hidden=_cannot_promote,
+        about=_what_lacks,
+        effects=_effects_of_promoting,
+    ),
+    Act(
+        name="request_start",
+        title="Ask for the start",
+        may=May.REQUEST_EXPOSURE,
+        perform=_request_start,
+        hidden=lambda stage, actor: not _can(stage, domain.Act.START),
+        effects=lambda stage: [
+            NOTHING_YET,
+            f"Coverage begins at {stage.coverage} %.",
+            *plan_in_words(stage),
+        ],
+    ),
+    Act(
+        name="request_resume",
+        title="Ask to end the hold",
+        may=May.REQUEST_EXPOSURE,
+        perform=_request_resume,
+        hidden=lambda stage, actor: not _can(stage, domain.Act.RESUME),
+        effects=lambda stage: [NOTHING_YET],
+    ),
+    Act(
+        name="hold",
+        title="Hold",
+        may=May.HOLD,
+        perform=_hold,
+        form=HoldForm,
+        is_dangerous=True,
+        hidden=lambda stage, actor: not _can(stage, domain.Act.HOLD),
+        effects=lambda stage: [
+            "Promotion and widening stop at once.",
+            "Runs that are open go on.",
+        ],
+    ),
+    Act(
+        name="roll_back",
+        title="Roll back",
+        may=May.ROLL_BACK,
+        perform=_roll_back,
+        is_dangerous=True,
+        hidden=lambda stage, actor: not _can(stage, domain.Act.ROLL_BACK),
+        effects=_effects_of_rolling_back,
+    ),
+)

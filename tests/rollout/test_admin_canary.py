@@ -1,0 +1,278 @@
+"""The page of a stage: what it shows, what it lacks, and going on."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from portal import clock
+from portal.models import Approval
+from rollout.domain.stages import StageState
+from rollout.models import Evaluation, Stage
+from rollout.services import freezes, readiness, stages
+from tests.builders import PASSWORD, an_actor
+from tests.rollout.builders import (
+    KEY,
+    a_finished_run,
+    a_rollout,
+    a_running_stage,
+    an_open_stage,
+    finished_runs,
+)
+from tests.rollout.test_admin import page, signed_in
+from tests.rollout.test_admin_changes import buttons, send
+from tests.rollout.test_canary_stages import a_proven_stage, judge
+
+pytestmark = pytest.mark.django_db
+
+
+def read(client, row) -> str:
+    response = client.get(page(type(row), "change", row.pk))
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def words(body: str) -> str:
+    """What stands on a page, without the marks of how it stands there."""
+    return " ".join(re.sub(r"<[^>]+>", " ", body).split())
+
+
+def queries_of(client, address: str) -> int:
+    client.get(address)  # whatever is looked up once per process
+    with CaptureQueriesContext(
+        connection,
+    ) as seen:
+        assert client.get(address).status_code == 200
+    return len(seen)
+
+
+# The page of a stage
+
+
+def test_a_stage_that_was_never_started_says_what_to_do(client):
+    a_rollout()
+    signed_in(client, "engineer")
+
+    body = read(client, Stage.objects.get(position=0))
+
+    assert "one person asks, another confirms" in body
+    assert "Nothing was judged yet." in body
+    assert "It was never started." in body
+    assert "<svg viewBox" not in body
+    assert "request_start" in buttons(body)
+
+
+def test_the_page_draws_what_is_proven_and_says_it_in_words_and_in_a_table(client):
+    stage = a_proven_stage()
+    signed_in(client, "auditor")
+
+    body = read(client, stage)
+
+    assert (
+        "Gate A in fixture_replay: 11 of 11 passed; this proves at least 70 %" in body
+    )
+    svg = re.search(r"<svg.*?</svg>", body, re.DOTALL)[0]
+    assert 'role="img"' in svg
+    title, says = re.search(r'aria-labelledby="(\S+) (\S+)"', svg).groups()
+    assert f'<title id="{title}">' in svg
+    described = re.search(rf'<desc id="{says}">(.*?)</desc>', svg)[1]
+    assert "11 passed, 0 failed, 0 unknown" in described
+    assert "the bar 70 %, the floor 50 %" in described
+    assert "of 20 needed" in described
+    assert ">bar 70 %</text>" in svg
+    assert ">floor 50 %</text>" in svg
+    table = words(re.search(r"The same as a table.*?</table>", body, re.DOTALL)[0])
+    last = re.search(r"11 11 0 0 (\S+ %) 100 % (\S+)", table)
+    assert f"After 11 runs from {last[1]} to 100 %" in described
+    assert f"e-value {last[2]} of 20" in described
+
+
+def test_failures_and_silence_are_marked_each_in_its_own_shape(client):
+    stage = an_open_stage()
+    finished_runs("run", "PFPF")
+    a_finished_run("silent", passed="BCDEF")
+    judge(stage)
+    signed_in(client, "auditor")
+
+    body = read(client, stage)
+
+    assert body.count('class="chart-failed"') == 2
+    assert body.count('class="chart-silent"') == 1
+    assert "2 passed, 2 failed, 1 unknown" in body
+    assert "○ not proven" in body
+
+
+def test_every_check_is_there_in_words_with_the_way_to_make_it_green(client):
+    stage = an_open_stage()
+    finished_runs("run", "PF")
+    judge(stage)
+    freezes.freeze(
+        KEY,
+        "expansion",
+        clock.now() + timedelta(hours=3),
+        by=an_actor("qa"),
+        reason="Holidays.",
+    )
+    signed_in(client, "operator")
+
+    body = read(client, stage)
+
+    said = words(body)
+    assert "4 of 5 checks stand in the way" in said
+    assert "✗ red On call : nobody has confirmed to be on call" in said
+    assert "✗ red Failures reviewed : gate A of run-1 failed" in said
+    assert "Holidays." in said
+    assert "✓ green Switch released : Option C is not off" in said
+    for check in readiness.checks(stage):
+        if not check.is_met:
+            assert f'href="{check.link}"' in body
+            assert client.get(check.link).status_code == 200
+
+
+def test_what_would_help_is_told_to_whoever_may_not_do_it_too(client):
+    stage = an_open_stage()
+    signed_in(client, "auditor")
+
+    for body in (
+        read(client, stage),
+        client.get(reverse("admin:index")).content.decode(),
+    ):
+        assert "Confirm that you are on call: another role can." in body
+        assert "confirm_on_call" not in buttons(body)
+
+
+def test_a_stage_on_hold_says_that_it_is_in_the_way(client):
+    stage = a_proven_stage()
+    stages.hold(stage.pk, by=an_actor("operator"), reason="wait")
+    signed_in(client, "engineer")
+
+    body = read(client, stage)
+
+    assert "✗ red Hold : the stage is on hold" in words(body)
+    assert "request_promotion" not in buttons(body)
+    assert "request_resume" in buttons(body)
+
+
+def test_where_a_person_judges_the_possible_rates_are_shown_without_a_bar(client):
+    stage = an_open_stage(position=0, is_judged_by_person=True, promote_bar=None)
+    finished_runs("run", "PPPP")
+    judge(stage)
+    signed_in(client, "architect")
+
+    body = read(client, stage)
+
+    assert "4 of 4 passed; pass rates from" in body
+    assert "A person judges whether that is enough." in body
+    assert ">bar " not in body
+    assert ">floor 50 %<" in body
+
+
+def test_pages_cost_the_same_however_much_was_judged(client):
+    stage = an_open_stage()
+    finished_runs("few", "PF")
+    judge(stage)
+    signed_in(client, "architect")
+    pages = {
+        "start": reverse("admin:index"),
+        "stage": page(Stage, "change", stage.pk),
+        "list": page(Evaluation, "changelist"),
+    }
+    latest = page(Evaluation, "change", Evaluation.objects.first().pk)
+    before = {name: queries_of(client, at) for name, at in pages.items()}
+    before["evaluation"] = queries_of(client, latest)
+
+    for number in range(4):
+        finished_runs(f"more-{number}", "PPF")
+        judge(stage)
+
+    latest = page(Evaluation, "change", Evaluation.objects.first().pk)
+    after = {name: queries_of(client, at) for name, at in pages.items()}
+    after["evaluation"] = queries_of(client, latest)
+    assert after == before
+    assert after["start"] <= 45
+    assert after["stage"] <= 40
+    assert after["evaluation"] <= 15
+
+
+# Promotion
+
+
+def test_one_asks_and_another_promotes_to_the_stage_that_was_chosen(client):
+    stage = a_proven_stage()
+    signed_in(client, "engineer")
+    address = page(Stage, "request_promotion", stage.pk)
+
+    asked = words(client.get(address).content.decode())
+    send(client, address, to="broad-rollout", reason="Proven.")
+
+    assert "Nothing changes until another person has confirmed it." in asked
+    assert "Broad rollout would begin, with a coverage of 5 %" in asked
+    approval = Approval.objects.get(state="pending")
+    assert approval.payload == {"to": "broad-rollout"}
+    assert "waits for another person" in read(client, stage)
+    signed_in(client, "qa")
+    confirm = page(Approval, "confirm", approval.pk)
+    send(client, confirm, reason="Seen.", password=PASSWORD)
+    assert Stage.objects.get(key="broad-rollout").state == StageState.RUNNING
+
+
+def test_what_lacks_is_shown_before_anybody_asks_and_refused_in_words(client):
+    stage = an_open_stage()
+    finished_runs("run", "PP")
+    judge(stage)
+    signed_in(client, "engineer")
+    address = page(Stage, "request_promotion", stage.pk)
+
+    before = words(client.get(address).content.decode())
+    refused = send(
+        client, address, to="sandboxed-web-canary", reason="I would like to."
+    )
+
+    assert "This cannot be asked for yet" in before
+    assert "✗ red On call" in before
+    assert refused.status_code == 422
+    assert not Approval.objects.filter(state="pending").exists()
+    assert Stage.objects.get(pk=stage.pk).state == StageState.RUNNING
+    assert "This was not done" in refused.content.decode()
+
+
+def test_a_stage_that_nothing_comes_after_is_not_promoted(client):
+    stage = an_open_stage(position=3)
+    signed_in(client, "architect")
+
+    body = read(client, stage)
+
+    assert "request_promotion" not in buttons(body)
+    assert "Stay: the last stage" in body
+
+
+# The start page
+
+
+def test_the_start_page_draws_each_gate_and_says_what_the_next_step_lacks(client):
+    stage = an_open_stage(judged_gates=("A", "B"))
+    finished_runs("run", "PPPP")
+    judge(stage)
+    signed_in(client, "operator")
+
+    body = client.get(reverse("admin:index")).content.decode()
+
+    assert body.count("<svg viewBox") == 2
+    said = words(body)
+    assert "Gate A in fixture_replay: 4 of 4 passed; this does not prove" in said
+    assert "Next: Promotion to Sandboxed web canary (optional) or Broad rollout" in said
+    assert "✗ red On call" in said
+    assert f"/admin/rollout/rollout/{stage.rollout_id}/act/confirm_on_call/" in body
+
+
+def test_the_start_page_says_when_nothing_was_judged_yet(client):
+    a_running_stage()
+    signed_in(client, "operator")
+
+    said = words(client.get(reverse("admin:index")).content.decode())
+
+    assert "0 of 0 runs have ended" in said
+    assert "Nothing can be judged yet." in said
