@@ -43,13 +43,18 @@ def read(raw: bytes, *, limit: int) -> Any:
         if isinstance(error, _Doubled):
             raise Malformed(f"The key {error.key!r} stands there twice.") from None
         raise Malformed("A number in this is too long to be read.") from None
+    check(value)
+    return value
+
+
+def check(value: Any) -> None:
+    """Refuse a JSON value that cannot be kept exactly (`Invalid`), as `read` does."""
     if errors := list(_unkeepable(value, "")):
         raise Invalid(
             "Some values in this cannot be kept exactly.",
             code="NOT_CANONICAL",
             errors=errors[:MOST_ERRORS],
         )
-    return value
 
 
 class _Doubled(ValueError):

@@ -98,7 +98,8 @@ def _foresee_edit(change: Change, actor: Actor, said: dict[str, Any]) -> Shown:
 
 def _edit(change: Change, actor: Actor, said: dict[str, Any]) -> str:
     wanted = as_shown(said["foreseen"].data["change"], _wanted(said))
-    changes.revise(change.pk, wanted, by=actor, reason=said["reason"])
+    seen = changes.version(change)
+    changes.revise(change.pk, wanted, by=actor, reason=said["reason"], seen=seen)
     return "Edited; whatever was approved before is void."
 
 
@@ -133,12 +134,14 @@ def _reject(change: Change, actor: Actor, said: dict[str, Any]) -> str:
 
 
 def _schedule(change: Change, actor: Actor, said: dict[str, Any]) -> str:
-    changes.schedule(change.pk, said["at"], by=actor, reason=said["reason"])
+    seen = changes.version(change)
+    changes.schedule(change.pk, said["at"], by=actor, reason=said["reason"], seen=seen)
     return f"It is applied at {said['at']:%Y-%m-%d %H:%M} UTC, if it can be then."
 
 
 def _apply(change: Change, actor: Actor, said: dict[str, Any]) -> str:
-    changes.apply(change.pk, by=actor, reason=said["reason"])
+    seen = changes.version(change)
+    changes.apply(change.pk, by=actor, reason=said["reason"], seen=seen)
     return "Applied: it counts now."
 
 

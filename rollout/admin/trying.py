@@ -1,6 +1,5 @@
 """Trying a context on a flag's page: what would this run get, now or then, and why?"""
 
-import json
 from typing import Any
 
 from django import forms
@@ -12,7 +11,9 @@ from unfold.widgets import (
 )
 
 from portal import clock
+from portal.domain import strict_json
 from portal.errors import Refusal
+from rollout.admin.typed import LARGEST
 from rollout.domain.flags import ENABLED, for_display
 from rollout.domain.schemas import MODES
 from rollout.domain.stages import SENSITIVITIES
@@ -68,9 +69,10 @@ class TryForm(forms.Form):
 
     def clean_more(self) -> dict[str, Any]:
         try:
-            found = json.loads(self.cleaned_data["more"] or "{}")
-        except ValueError as error:
-            raise forms.ValidationError(f"This is not JSON: {error}.") from None
+            text = self.cleaned_data["more"] or "{}"
+            found = strict_json.read(text.encode(), limit=LARGEST)
+        except (Refusal, UnicodeEncodeError) as refusal:
+            raise forms.ValidationError(str(refusal)) from None
         if not isinstance(found, dict):
             raise forms.ValidationError('Write an object, such as {"level": 3}.')
         return found

@@ -11,9 +11,12 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from portal.domain import strict_json
+from portal.errors import Refusal
 from rollout.domain.flags import FlagSpec, FlagType, for_display
 
 LISTED = ("in", "not_in", "in_network")  # operators that take a list
+LARGEST = 64 * 1024  # bytes of JSON in one field
 NONE = "none"  # as a choice; a value of its own only where a flag can have none
 
 
@@ -33,8 +36,8 @@ def from_text(text: str, *, is_list: bool = False) -> Any:
     """What somebody typed: JSON where it is JSON, else the words themselves."""
     text = text.strip()
     try:
-        value = json.loads(text)
-    except ValueError:
+        value = strict_json.read(text.encode(), limit=LARGEST)
+    except (Refusal, UnicodeEncodeError):
         value = text
     if is_list and not isinstance(value, list):
         return [from_text(each) for each in text.split(",") if each.strip()]
@@ -43,8 +46,8 @@ def from_text(text: str, *, is_list: bool = False) -> Any:
 
 def _is_text(text: str) -> bool:
     try:
-        json.loads(text)
-    except ValueError:
+        strict_json.read(text.encode(), limit=LARGEST)
+    except (Refusal, UnicodeEncodeError):
         return not text.startswith("[")
     return False
 

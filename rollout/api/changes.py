@@ -233,7 +233,7 @@ class OneChangeView(RolloutView):
 
 
 def _version(change: Change) -> str:
-    return etag(f"{change.digest}-{change.state}")
+    return etag(changes.version(change))
 
 
 class Revision(Because):
@@ -269,7 +269,13 @@ class ChangeView(OneChangeView):
         check_if_match(request, _version(change))
         said = self.said(Revision)
         wanted = proposals.patch(said["patch"])
-        changes.revise(change.pk, wanted, by=self.actor, reason=said["reason"])
+        changes.revise(
+            change.pk,
+            wanted,
+            by=self.actor,
+            reason=said["reason"],
+            seen=changes.version(change),
+        )
         return self.shape(change)
 
 

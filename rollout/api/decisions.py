@@ -3,7 +3,13 @@
 from dataclasses import asdict
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    extend_schema,
+    extend_schema_field,
+)
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,6 +20,7 @@ from portal.domain.roles import May
 from portal.errors import Conflict, NotAllowed
 from portal.services.access import require
 from rollout.api.rollouts import ROLLOUT, RolloutView
+from rollout.domain.flags import without_credentials
 from rollout.models import Decision
 from rollout.services import decisions, explanations
 from rollout.services.metrics import DECISIONS
@@ -110,6 +117,16 @@ class DecisionsView(RolloutView):
         return Response(DecisionShape(decision).data)
 
 
+class DecisionToRead(DecisionShape):
+    """A decision for whoever only reads: addresses without their credentials."""
+
+    flags = serializers.SerializerMethodField()
+
+    @extend_schema_field(OpenApiTypes.OBJECT)
+    def get_flags(self, decision: Decision) -> Any:
+        return without_credentials(decision.flags)
+
+
 class Step(serializers.Serializer):
     """One thing that was looked at."""
 
@@ -129,9 +146,9 @@ class DecisionView(PortalView):
         require(self.actor, May.READ, rollout=decision.rollout.key)
         return decision
 
-    @extend_schema(summary="Read a decision", responses=DecisionShape)
+    @extend_schema(summary="Read a decision", responses=DecisionToRead)
     def get(self, request: Request, decision_id: str) -> Response:
-        return Response(DecisionShape(self.found(decision_id)).data)
+        return Response(DecisionToRead(self.found(decision_id)).data)
 
 
 class ExplainView(DecisionView):
@@ -167,9 +184,13 @@ class TriedShape(serializers.Serializer):
     reason = serializers.CharField(source="answer.reason")
     stage = serializers.CharField(source="answer.stage", allow_null=True)
     bucket = serializers.IntegerField(source="answer.bucket", allow_null=True)
-    flags = serializers.DictField(source="answer.flags")
+    flags = serializers.SerializerMethodField()
     steps = Step(many=True)
     flag_steps = Step(many=True)
+
+    @extend_schema_field(OpenApiTypes.OBJECT)
+    def get_flags(self, tried: explanations.Tried) -> Any:
+        return without_credentials(tried.answer.flags)
 
 
 class TryView(RolloutView):

@@ -15,13 +15,14 @@ VARIANT_SEED = 0x5EED
 
 
 def bucket(salt: str, unit: str, seed: int = COVERAGE_SEED) -> int:
-    """The bucket of a unit, from 0 to 9999."""
-    return mmh3.hash(f"{salt}:{unit}", seed, False) % BUCKETS
+    """The bucket of a unit, from 0 to 9999; `UnicodeEncodeError` if it is no text."""
+    # mmh3 crashes on a text that has no UTF-8, so it never gets one.
+    return mmh3.hash(f"{salt}:{unit}".encode(), seed, False) % BUCKETS
 
 
 def share_of(percentage: Decimal | float | int) -> int:
     """How many buckets a percentage takes: `bucket < share` is in."""
-    return int(Decimal(str(percentage)) * (BUCKETS // 100))
+    return round(Decimal(str(percentage)) * (BUCKETS // 100))
 
 
 def percentage_of(share: int) -> int | float:

@@ -10,6 +10,7 @@ from typing import Any
 from rollout.domain.bucketing import percentage_of, share_of
 from rollout.domain.configuration import Configuration
 from rollout.domain.edits import Edit, compared
+from rollout.domain.stages import StagePlan
 
 
 def compiled_flag(key: str, raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def configuration_in(content: Mapping[str, Any], *, now: Configuration) -> Any:
     for raw in content["stages"]:
         stages[raw["key"]] = {
             "coverage": percentage_of(raw["share"]),
-            "plan": raw["plan"],
+            "plan": StagePlan.from_json(raw["plan"]).to_json(),  # with newer fields
         }
     return {**now, "flags": flags, "segments": segments, "stages": stages}
 

@@ -7,9 +7,11 @@ have acts of their own.
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from portal.domain import strict_json
 from portal.domain.canonical import digest_of
 from portal.errors import Invalid
 from rollout.domain import schemas
@@ -17,7 +19,7 @@ from rollout.domain.bucketing import percentage_of, share_of
 from rollout.domain.configuration_schema import SHAPE
 from rollout.domain.criteria import Criteria
 from rollout.domain.feasibility import require_feasible
-from rollout.domain.flags import ENABLED, NO_WEB, FlagSpec, FlagType
+from rollout.domain.flags import ALIASES, ENABLED, NO_WEB, FlagSpec, FlagType
 from rollout.domain.stages import StagePlan
 from rollout.domain.targeting import Segments, condition
 from rollout.domain.triggers import Trigger, troubles
@@ -40,6 +42,7 @@ def check(configuration: Any) -> None:
     together, expressions that RE2 refuses, clamps that contradict values, and
     whatever would leave a flag or a stage without a safe value.
     """
+    strict_json.check(configuration)
     schemas.check(SHAPE, configuration)
     errors = [
         {"pointer": pointer, "detail": detail}
@@ -156,6 +159,10 @@ def _flag_troubles(
     spec: FlagSpec, raw: Mapping[str, Any], segments: Segments
 ) -> Troubles:
     pointer = f"/flags/{spec.key}"
+    if spec.key in ALIASES:
+        yield pointer, f"is an older name of {ALIASES[spec.key]}"
+    if raw["expires_on"] is not None and not _is_day(raw["expires_on"]):
+        yield f"{pointer}/expires_on", "is a day of the calendar, as 2030-01-31"
     if spec.type == FlagType.ENUM:
         if not spec.options or len(set(spec.options)) < len(spec.options):
             yield f"{pointer}/options", "an enum flag has options, each of them once"
@@ -280,6 +287,14 @@ def _places(refusal: Invalid, pointer: str) -> Troubles:
     found = refusal.facts.get("errors")
     for each in found if isinstance(found, list) else []:
         yield f"{pointer}{each['pointer']}", each["detail"].removesuffix(".")
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_step(percentage: float) -> bool:

@@ -47,7 +47,7 @@ _VARIANT = _exactly(
 )
 _RULE = _exactly(
     {
-        "description": _TEXT,
+        "description": {"type": "string", "maxLength": 200},
         "conditions": _list(_CONDITION, 50),
         "percentage": {"anyOf": [{"type": "null"}, _PERCENTAGE]},
         "value": _VALUE,

@@ -98,6 +98,8 @@ def attributes(asked: Mapping[str, Any], *, needs_run: bool) -> dict[str, Any]:
                 errors.append(
                     {"pointer": f"/{name}", "detail": f"is at most {limit} long"}
                 )
+            elif not value.isascii() and not _is_text(value):
+                errors.append({"pointer": f"/{name}", "detail": "is no text"})
         elif value is not None and name in _KNOWN:
             errors.append({"pointer": f"/{name}", "detail": "is a text"})
         if value or name not in _KNOWN:
@@ -109,3 +111,12 @@ def attributes(asked: Mapping[str, Any], *, needs_run: bool) -> dict[str, Any]:
     if "targetingKey" not in found:
         found["targetingKey"] = found["run_id"]
     return found
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be written as UTF-8: a lone surrogate cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

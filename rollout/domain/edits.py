@@ -16,6 +16,7 @@ from portal.domain.canonical import digest_of
 from portal.domain.strict_json import escaped
 from portal.errors import Conflict, Invalid
 from rollout.domain.configuration import Configuration
+from rollout.domain.flags import without_credentials
 
 
 class _Absent:
@@ -113,11 +114,23 @@ def _of_stages(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Edit]
             yield edit
 
 
+MOST_OPERATIONS = 500
+# A document can be doubled by copying it into itself, again and again.
+OPERATIONS = ("add", "remove", "replace", "test")
+
+
 def patched(configuration: Configuration, patch: Sequence[Mapping[str, Any]]) -> Any:
     """A configuration with a JSON Patch (RFC 6902) carried out on it.
 
-    Raises `Invalid` (PATCH_INVALID) when the patch is none or does not fit.
+    Raises `Invalid` (PATCH_INVALID) when the patch is none or does not fit. Values are
+    added, removed, replaced and tested; nothing is copied or moved.
     """
+    if len(patch) > MOST_OPERATIONS:
+        raise _no_patch(f"it has more than {MOST_OPERATIONS} operations")
+    for number, operation in enumerate(patch):
+        said = operation.get("op") if isinstance(operation, Mapping) else None
+        if said not in OPERATIONS:
+            raise _no_patch(f"operation {number} is none of {', '.join(OPERATIONS)}")
     try:
         return jsonpatch.apply_patch(deepcopy(dict(configuration)), list(patch))
     except (
@@ -127,11 +140,15 @@ def patched(configuration: Configuration, patch: Sequence[Mapping[str, Any]]) ->
         KeyError,
         AttributeError,
     ) as error:
-        raise Invalid(
-            f"This JSON Patch cannot be carried out: {error}.",
-            code="PATCH_INVALID",
-            errors=[{"pointer": "/patch", "detail": str(error)[:300]}],
-        ) from None
+        raise _no_patch(str(error)) from None
+
+
+def _no_patch(trouble: str) -> Invalid:
+    return Invalid(
+        f"This JSON Patch cannot be carried out: {trouble[:300]}.",
+        code="PATCH_INVALID",
+        errors=[{"pointer": "/patch", "detail": trouble[:300]}],
+    )
 
 
 def conflicts(
@@ -145,11 +162,15 @@ def conflicts(
             found.append(
                 {
                     "path": edit.path,
-                    "expected": Edit("", edit.before).to_json().get("before"),
-                    "found": Edit("", there).to_json().get("before"),
+                    "expected": _shown(edit.before),
+                    "found": _shown(there),
                 }
             )
     return found
+
+
+def _shown(value: Any) -> Any:
+    return None if value is ABSENT else without_credentials(value)
 
 
 def carried_out(configuration: Configuration, edits: Iterable[Edit]) -> Any:
@@ -177,7 +198,17 @@ def carried_out(configuration: Configuration, edits: Iterable[Edit]) -> Any:
 
 
 def forced(configuration: Configuration, edits: Iterable[Edit]) -> Any:
-    """The configuration with these edits, whatever was there before them."""
+    """The configuration with these edits, whatever was there before them.
+
+    Raises `Conflict` (CHANGE_CONFLICT) when there is no such place any more.
+    """
+    edits = list(edits)
+    if gone := [e.path for e in edits if _at(configuration, e.parts[:-1]) is ABSENT]:
+        raise Conflict(
+            f"What this edits is not there any more: {', '.join(gone)}.",
+            code="CHANGE_CONFLICT",
+            conflicts=[{"path": path} for path in gone],
+        )
     return carried_out(
         configuration,
         [Edit(e.path, _at(configuration, e.parts), e.after) for e in edits],

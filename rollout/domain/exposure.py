@@ -260,7 +260,6 @@ _SAFER_PLAN: dict[str, Compare] = {
     "teams": _is_fewer,
     "modes": _is_fewer,
     "environments": _is_fewer,
-    "coverage_steps": _is_fewer,
     "sensitivity": lambda before, after: (
         SENSITIVITIES.index(after) <= SENSITIVITIES.index(before)
     ),

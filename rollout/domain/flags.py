@@ -1,9 +1,9 @@
 """Typed settings: what a value may be, and the clamp that it can never leave."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from portal.errors import Invalid
 
@@ -14,6 +14,9 @@ WAVE1_AGENTS = "PAI_DR_CLI_MAX_WAVE1_AGENTS"
 WAVE2_AGENTS = "PAI_DR_CLI_MAX_WAVE2_AGENTS"
 
 LARGEST = 2**53 - 1
+# What an address can hold of secrets: who signs in, and whatever follows its path.
+_USER = re.compile(r"//[^/\s?#]*@")
+_AFTER_PATH = re.compile(r"(//[^\s?;#]*[?;#])[^\s]+")
 
 Value = bool | int | str | None
 
@@ -135,12 +138,9 @@ def for_display(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     text = str(value)
-    if "://" in text:
-        parts = urlsplit(text)
-        host = parts.netloc.rpartition("@")[2]
-        query = "…" if parts.query else ""
-        return urlunsplit((parts.scheme, host, parts.path, query, ""))
-    return text
+    if "//" not in text:
+        return text
+    return _AFTER_PATH.sub(r"\1…", _USER.sub("//", text))
 
 
 def without_credentials(value: Any) -> Any:

@@ -143,7 +143,7 @@ def condition(
                 raise _no_condition(pointer, f"{member} stands alone")
             if segments is None:
                 raise _no_condition(pointer, "a segment is not made of segments")
-            if key not in segments:
+            if not isinstance(key, str) or key not in segments:
                 raise _no_condition(pointer, f"there is no segment {key!r}")
             return Membership(key, segments[key], is_wanted=member == "segment")
     attribute, name = raw.get("attribute"), str(raw.get("operator"))

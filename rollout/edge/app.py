@@ -56,9 +56,7 @@ class Edge:
                 await self._route(request, receive, measured.send)
             except Exception:
                 log.exception("edge_failed", path=request.path)
-                body = b'{"errorCode":"GENERAL","errorDetails":"Something went wrong."}'
-                status = HTTPStatus.INTERNAL_SERVER_ERROR
-                await answer(measured.send, request, status, body)
+                await ofrep.fail(measured.send, request)
 
     def _route(
         self, request: Request, receive: Receive, send: Send

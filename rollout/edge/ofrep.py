@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import orjson
 from django.conf import settings
 
+from portal.domain.numbers import is_number
 from portal.domain.roles import May
 from rollout.domain.ofrep import Answer, Basis, Evaluator, Failure
 from rollout.edge import tickets
@@ -182,7 +183,7 @@ async def _catch_up(reader: Reader, request: Request, rollout: str) -> None:
     said = _REVISION.match(request.asked("flagConfigEtag"))
     least = (int(said["epoch"]), int(said["revision"])) if said else (0, 0)
     moment = request.asked("flagConfigLastModified")
-    since = int(moment) if moment.isdecimal() else 0
+    since = int(moment) if is_number(moment) else 0
     deadline = time.monotonic() + CATCH_UP_S
     while not reader.known.has(rollout, least, since):
         left = deadline - time.monotonic()
@@ -208,6 +209,15 @@ def _note(
     if token.id:
         client = request.header(b"x-client-id") or request.address
         reader.notes.serve(rollout, token.id, client, epoch, key)
+
+
+async def fail(send: Send, request: Request) -> None:
+    """Say that something went wrong, in the shape that clients can read."""
+    key = unquote(request.path[len(PREFIX) :].lstrip("/"))
+    named = key if request.path.startswith(PREFIX) else ""
+    error = HTTPStatus.INTERNAL_SERVER_ERROR
+    refused = Refused(error, "GENERAL", "Something went wrong.")
+    await _refuse(send, request, refused, named, cors_headers(request))
 
 
 async def _refuse(
@@ -241,7 +251,9 @@ def _attributes(request: Request, raw: bytes) -> dict[str, Any]:
         raise Refused(
             HTTPStatus.BAD_REQUEST, "PARSE_ERROR", "The body is a JSON object."
         )
-    context = body.get("context") or {}
+    context = body.get("context")
+    if context is None:
+        return {}
     if not isinstance(context, dict):
         raise Refused(
             HTTPStatus.BAD_REQUEST, "INVALID_CONTEXT", "`context` is an object."

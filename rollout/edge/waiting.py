@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 from django.core import signing
 from django.db import Error, close_old_connections
 
+from portal.domain.numbers import is_number
 from portal.domain.roles import May
 from portal.models import LedgerEntry
 from portal.streams import SALT, TICKET_LIFE_S
@@ -32,7 +33,7 @@ async def directives(
     if rollout is None:
         return
     said = request.asked("wait") or "0"
-    if not said.isdigit() or int(said) > LONGEST_WAIT_S:
+    if not is_number(said) or int(said) > LONGEST_WAIT_S:
         await refuse(
             send,
             request,
@@ -135,7 +136,7 @@ def _may_listen(known: Knowledge, request: Request) -> bool:
 async def _replay(reader: Reader, request: Request, send: Send) -> None:
     """Send what was missed, until this edge knows no more than the listener."""
     said = request.header(b"last-event-id")
-    last = int(said) if said.isdigit() else reader.known.last_seq
+    last = int(said) if is_number(said) else reader.known.last_seq
     while (now := reader.known.last_seq) > last:
         lines = await sync_to_async(_missed, thread_sensitive=True)(last, now)
         if lines is None:

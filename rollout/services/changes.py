@@ -10,8 +10,9 @@ from datetime import datetime
 from django.db import transaction
 
 from portal import clock
+from portal.domain.numbers import is_number
 from portal.domain.roles import May
-from portal.errors import NotAllowed, NotFound, Refusal
+from portal.errors import NotAllowed, NotFound, PreconditionFailed, Refusal
 from portal.models import Actor
 from portal.services import approvals
 from portal.services.access import require
@@ -21,6 +22,7 @@ from rollout.domain import changes as domain
 from rollout.domain import edits as differences
 from rollout.domain.changes import Act, ChangeState, Origin, after
 from rollout.domain.exposure import Risk
+from rollout.domain.flags import without_credentials
 from rollout.domain.verbs import Verb
 from rollout.models import Change, ChangeComment
 from rollout.services import configuration, proposals, rollouts, snapshots
@@ -50,7 +52,7 @@ def propose(
     configuration cannot be. `grant` is what the proposer has to be allowed: narrowing
     takes less than editing.
     """
-    rollout = rollouts.locked(rollouts.find(rollout_key).pk)
+    rollout = rollouts.find(rollout_key)
     require(by, grant, rollout=rollout.key)
     now = clock.now()
     change = Change(
@@ -63,7 +65,11 @@ def propose(
         proposed_at=now,
         expires_at=now + domain.VALID_FOR,
     )
+    # The long part comes first, while nobody waits; the switch needs this lock too.
     proposals.fill(change, wanted)
+    change.rollout = rollouts.locked(rollout.pk)
+    if not proposals.is_current(change):
+        proposals.fill(change, wanted)
     change.save_as(by, reason=reason)
     record(Verb.CHANGE_PROPOSED, change, by=by, reason=reason, **_said(change))
     _go_on(change, by=by, reason=reason, waits=waits)
@@ -72,10 +78,19 @@ def propose(
 
 @transaction.atomic
 def revise(
-    change_id: int, wanted: proposals.Wanted, *, by: Actor, reason: str
+    change_id: int,
+    wanted: proposals.Wanted,
+    *,
+    by: Actor,
+    reason: str,
+    seen: str = "",
 ) -> Change:
-    """Edit one's own proposal, on the newest configuration; approvals are void."""
-    change = _locked(change_id)
+    """Edit one's own proposal, on the newest configuration; approvals are void.
+
+    `seen` is the `version` that is edited: if it is another one by now, nothing is
+    done (`PreconditionFailed`). The other acts take it, too.
+    """
+    change = _locked(change_id, seen)
     _require_author(change, by)
     change.state = after(ChangeState(change.state), Act.EDIT)
     _void_approval(change, by=by, reason="The change was edited.")
@@ -90,12 +105,14 @@ def revise(
 
 def rebase(change_id: int, *, by: Actor, reason: str) -> Change:
     """Put one's own proposal on the newest configuration: the same, where it is now."""
-    edits = proposals.edits_of(find(change_id))
+    change = find(change_id)
+    edits = proposals.edits_of(change)
     return revise(
         change_id,
         lambda now: differences.forced(now, edits),
         by=by,
         reason=reason,
+        seen=version(change),
     )
 
 
@@ -133,9 +150,11 @@ def cancel(change_id: int, *, by: Actor, reason: str) -> Change:
 
 
 @transaction.atomic
-def schedule(change_id: int, at: datetime, *, by: Actor, reason: str) -> Change:
+def schedule(
+    change_id: int, at: datetime, *, by: Actor, reason: str, seen: str = ""
+) -> Change:
     """Have an approved change applied at that time, if it can be by then."""
-    change = _locked(change_id)
+    change = _locked(change_id, seen)
     require(by, May.PROPOSE_CHANGE, rollout=change.rollout.key)
     now = clock.now()
     domain.check_due(at, now=now, expires_at=change.expires_at)
@@ -149,9 +168,9 @@ def schedule(change_id: int, at: datetime, *, by: Actor, reason: str) -> Change:
 
 
 @transaction.atomic
-def apply(change_id: int, *, by: Actor, reason: str) -> Change:
+def apply(change_id: int, *, by: Actor, reason: str, seen: str = "") -> Change:
     """Make an approved change count, after looking at everything once more."""
-    change = _locked(change_id)
+    change = _locked(change_id, seen)
     require(by, May.PROPOSE_CHANGE, rollout=change.rollout.key)
     _apply(change, by=by, reason=reason)
     return change
@@ -194,7 +213,7 @@ def expire(change_id: int, *, by: Actor, reason: str) -> Change:
 def find(change_id: object) -> Change:
     """The change of that number, or a refusal."""
     found = None
-    if str(change_id).isdigit():
+    if is_number(str(change_id)):
         found = (
             Change.objects.select_related("rollout", "author", "approver", "applier")
             .filter(pk=change_id)
@@ -253,14 +272,20 @@ def _require_author(change: Change, by: Actor) -> None:
 def _said(change: Change) -> dict[str, object]:
     return {
         "rollout": change.rollout.key,
-        "edits": change.edits,
+        "edits": without_credentials(change.edits),
         "risk": str(Risk(change.risk)),
         "digest": change.digest,
         "base": change.base_digest,
     }
 
 
-def _locked(change_id: int | str) -> Change:
+def version(change: Change) -> str:
+    """What somebody has seen of a change; another one once anything of it differs."""
+    at = change.scheduled_for.isoformat() if change.scheduled_for else ""
+    return f"{change.digest}-{change.state}-{at}"
+
+
+def _locked(change_id: int | str, seen: str = "") -> Change:
     found = find(change_id)
     rollout = rollouts.locked(found.rollout_id)
     change = (
@@ -269,6 +294,10 @@ def _locked(change_id: int | str) -> Change:
         .get(pk=found.pk)
     )
     change.rollout = rollout
+    if seen and seen != version(change):
+        raise PreconditionFailed(
+            "This change is not what it was when you looked. Look again, then decide."
+        )
     return change
 
 

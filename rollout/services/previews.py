@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from portal import clock
+from portal.errors import WrongMoment
 from rollout.domain import changes as domain
 from rollout.domain import snapshots as compiled
 from rollout.domain.configuration import Configuration
@@ -54,6 +55,13 @@ class Preview:
 
 def of_change(change: Change) -> Preview:
     """The preview of a pending change; `Conflict` when it does not fit any more."""
+    if change.state not in domain.PENDING:
+        raise WrongMoment(
+            f"This change is {change.state}; there is nothing left to preview.",
+            code="NOTHING_TO_PREVIEW",
+            state=change.state,
+            possible=[],
+        )
     now = configuration.read(change.rollout)
     new = carried_out(now, proposals.edits_of(change))
     return between(change.rollout, now, new)

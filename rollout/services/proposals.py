@@ -82,6 +82,13 @@ def drafted(rollout: Rollout, wanted: Wanted) -> Change:
     return draft
 
 
+def is_current(change: Change) -> bool:
+    """Whether the configuration is still the one that this rests on."""
+    return change.base_digest == configurations.digest(
+        configuration.read(change.rollout)
+    )
+
+
 def _title(change: Change) -> str:
     paths = [edit["path"].strip("/").replace("/", " ") for edit in change.edits]
     more = f" and {len(paths) - 1} more" if paths[1:] else ""
@@ -142,7 +149,7 @@ def check_widened(change: Change) -> None:
     widened = {
         edit.parts[1]: edit.after
         for edit in edits_of(change)
-        if edit.path.endswith("/coverage") and edit.after > edit.before
+        if edit.parts[::2] == ["stages", "coverage"] and edit.after > edit.before
     }
     for stage in change.rollout.stages.filter(key__in=widened):
         plan = StagePlan.from_json(stage.plan)

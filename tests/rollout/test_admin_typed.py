@@ -9,7 +9,7 @@ from rollout.admin.typed import as_text, from_text, with_credentials
 VALUES = st.one_of(
     st.none(),
     st.booleans(),
-    st.integers(-(2**53), 2**53),
+    st.integers(-(2**53 - 1), 2**53 - 1),
     st.text(max_size=12),
     st.sampled_from(["4", "true", '"', "[x", "a, b", " padded ", "null", "{}"]),
 )

@@ -134,7 +134,8 @@ def test_changes_are_listed_by_state_and_found_by_number(call):
     assert len(call.get("changes").json()["items"]) == 2
     assert code_of(call.get("changes?state=nonsense"))[0] == 422
     assert code_of(call.get("changes/999"))[0] == 404
-    assert code_of(call.get("changes/x"))[0] == 404
+    for number in ("x", "²", "9" * 5000):
+        assert code_of(call.get(f"changes/{number}"))[0] == 404
 
 
 def test_another_rollouts_token_sees_nothing(call, client):
@@ -154,8 +155,17 @@ def test_credentials_in_addresses_are_never_shown(call):
     assert "abc" not in str(made)
     approved(Change.objects.get())
     call.post(f"changes/{made['id']}/apply", {"reason": "now"})
-    for page in ("flags", f"changes/{made['id']}", "snapshots/compare?old=1&new=2"):
+    decided = call.post("decisions", {"run_id": "r1", **ASKED}).json()
+    pages = (
+        *("flags", f"changes/{made['id']}", "snapshots/compare?old=1&new=2"),
+        *(f"decisions/{decided['decision_id']}", f"changes/{made['id']}/preview"),
+    )
+    for page in pages:
         assert "password" not in call.get(page).content.decode(), page
+    tried = call.post("try", {"context": {"team": "alpha"}}, key=None)
+    assert "password" not in tried.content.decode()
+    # The run itself gets what it needs.
+    assert decided["flags"]["PAI_DR_CLI_CITATIONS_APIFY_ENDPOINT"] == secret
 
 
 def test_the_preview_says_who_would_be_decided_for_differently(call):
@@ -171,6 +181,14 @@ def test_the_preview_says_who_would_be_decided_for_differently(call):
     assert (found["compared"], found["different"], found["kept_out"]) == (4, 2, 2)
     assert {each["run_id"] for each in found["shown"]} == {"r0", "r2"}
     assert ["workflow", "option_c", "standard"] in found["shown"][0]["changes"]
+
+
+def test_an_applied_change_has_no_preview(call):
+    made = call.post("changes", to(3)).json()
+
+    found = call.get(f"changes/{made['id']}/preview")
+
+    assert code_of(found) == (409, "NOTHING_TO_PREVIEW")
 
 
 def test_the_configuration_goes_out_and_comes_back(call, service):
@@ -221,7 +239,7 @@ def test_the_cost_of_a_proposal_does_not_grow_with_the_past(
     for number in range(5):
         call.post("changes", to(6 - 1 - number))
 
-    with django_assert_max_num_queries(42):
+    with django_assert_max_num_queries(48):
         call.post("changes", to(9))
     with django_assert_max_num_queries(8):
         call.get("changes")

@@ -7,7 +7,7 @@ import time_machine
 from django.db import IntegrityError, transaction
 
 from portal import clock
-from portal.errors import Conflict, Invalid, NotAllowed, WrongMoment
+from portal.errors import Conflict, Invalid, NotAllowed, PreconditionFailed, WrongMoment
 from portal.models import Approval, Authentication, LedgerEntry
 from portal.services import actors, approvals, people
 from rollout.domain.changes import ChangeState
@@ -530,3 +530,43 @@ def test_a_freeze_lets_nothing_through_but_what_is_safer(engineer):
     with pytest.raises(WrongMoment):
         changes.apply(low.pk, by=engineer, reason="now")
     assert propose(engineer, f"{AGENTS}/default", 2).state == ChangeState.APPLIED
+
+
+def test_an_act_on_what_somebody_else_has_changed_meanwhile_is_refused(engineer):
+    change = propose(engineer, f"{AGENTS}/default", 3, waits=True)
+    seen = changes.version(change)
+    changes.revise(
+        change.pk, replace(f"{AGENTS}/default", 2), by=engineer, reason="less"
+    )
+
+    for act in (
+        lambda: changes.revise(
+            change.pk,
+            replace(f"{AGENTS}/default", 4),
+            by=engineer,
+            reason="other",
+            seen=seen,
+        ),
+        lambda: changes.apply(change.pk, by=engineer, reason="now", seen=seen),
+        lambda: changes.schedule(
+            change.pk, _in_an_hour(), by=engineer, reason="later", seen=seen
+        ),
+    ):
+        with pytest.raises(PreconditionFailed):
+            act()
+    assert the_default() == 6
+
+
+def test_a_segment_may_be_called_coverage(engineer):
+    segment = {"description": "", "conditions": [is_team("alpha")]}
+    propose(engineer, "/segments/coverage", segment, "add")
+    other = {"description": "", "conditions": [is_team("beta")]}
+
+    assert propose(engineer, "/segments/coverage", other).state == ChangeState.APPLIED
+
+
+def test_the_ledger_keeps_no_credentials(engineer):
+    secret = "https://me:hunter2@example.org/x?zone=hunter3"
+    propose(engineer, "/flags/PAI_DR_CLI_CITATIONS_APIFY_ENDPOINT/default", secret)
+
+    assert not LedgerEntry.objects.filter(body__contains="hunter").exists()

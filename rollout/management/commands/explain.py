@@ -1,14 +1,17 @@
 """`manage.py explain`: why did a run get what it got, or what would one get?"""
 
-import json
 from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandParser
 
 from portal.commands import PortalCommand, moment
+from portal.domain import strict_json
+from rollout.domain.flags import without_credentials
 from rollout.models import Decision
 from rollout.services import decisions, explanations, rollouts
+
+LARGEST = 64 * 1024
 
 
 class Command(PortalCommand):
@@ -56,20 +59,19 @@ class Command(PortalCommand):
             if found is None:
                 self.refuse(f"The run {run!r} never asked for a decision.")
         steps = explanations.of_decision(found, flag=flag)
-        self._tell(found.workflow, found.reason, steps, found.flags)
+        flags = without_credentials(found.flags)
+        self._tell(found.workflow, found.reason, steps, flags)
 
     def _explain_context(
         self, rollout: str, text: str, at: datetime | None, flag: str
     ) -> None:
-        try:
-            asked = json.loads(text)
-        except json.JSONDecodeError as error:
-            self.refuse(f"--context is not JSON: {error}")
+        asked = strict_json.read(text.encode(errors="surrogateescape"), limit=LARGEST)
         if not isinstance(asked, dict):
             self.refuse("--context is a JSON object.")
         tried = explanations.try_context(rollout, asked, at=at, flag=flag)
         answer, steps = tried.answer, tried.flag_steps or tried.steps
-        self._tell(answer.workflow, answer.reason, steps, answer.flags)
+        flags = without_credentials(answer.flags)
+        self._tell(answer.workflow, answer.reason, steps, flags)
 
     def _tell(
         self, workflow: str, reason: str, steps: list[dict], flags: dict[str, Any]

@@ -10,6 +10,7 @@ from portal.commands import PortalCommand
 from portal.domain.strict_json import read
 from rollout.domain.changes import ChangeState, Origin
 from rollout.domain.exposure import Risk
+from rollout.domain.flags import without_credentials
 from rollout.models import Change
 from rollout.services import changes, proposals, rollouts
 
@@ -51,13 +52,14 @@ class Command(PortalCommand):
     def _tell(self, change: Change) -> None:
         applied = change.state == ChangeState.APPLIED
         lines = ["applied" if applied else "nothing was changed"]
-        for edit in change.edits:
+        edits = without_credentials(change.edits)
+        for edit in edits:
             before, after = (json.dumps(edit.get(side)) for side in ("before", "after"))
             lines.append(f"  {edit['path']}: {before} -> {after}")
         self.say(
             "\n".join(lines),
             is_applied=applied,
             risk=str(Risk(change.risk)),
-            edits=change.edits,
+            edits=edits,
             change=change.pk,
         )

@@ -113,6 +113,20 @@ def test_the_baseline_can_be():
             ("add", f"{AGENTS}/prerequisites/-", {"flag": WAVE1_AGENTS, "values": [1]}),
             f"{AGENTS}/prerequisites",
         ),
+        (("replace", f"{AGENTS}/expires_on", "0000-01-01"), f"{AGENTS}/expires_on"),
+        (("replace", f"{AGENTS}/description", "a\u0000b"), f"{AGENTS}/description"),
+        (
+            ("add", "/flags/PAI_DR_NO_WEB", BASELINE["flags"][NO_WEB]),
+            "/flags/PAI_DR_NO_WEB",
+        ),
+        (
+            ("add", f"{AGENTS}/rules/-", a_rule(5, description="x" * 201)),
+            f"{AGENTS}/rules/0/description",
+        ),
+        (
+            ("add", f"{AGENTS}/rules/-", a_rule(5, {"segment": ["x"]})),
+            f"{AGENTS}/rules/0/conditions/0",
+        ),
         (("replace", f"{STAGE}/coverage", 101), f"{STAGE}/coverage"),
         (("replace", f"{STAGE}/coverage", 1.005), f"{STAGE}/coverage"),
         (("add", f"{STAGE}/plan/nonsense", 1), f"{STAGE}/plan"),
@@ -176,3 +190,20 @@ def test_a_configuration_from_before_there_were_triggers_leaves_them_be():
     assert completed(old, now=BASELINE) == BASELINE
     assert completed({**old, "triggers": {}}, now=BASELINE)["triggers"] == {}
     assert completed("none", now=BASELINE) == "none"
+
+
+def test_a_snapshot_that_knows_less_of_a_plan_gives_a_whole_one_back():
+    content = dict(snapshot_of(BASELINE).content)
+    content["stages"] = [
+        {
+            **stage,
+            "plan": {k: v for k, v in stage["plan"].items() if k != "max_open_s"},
+        }
+        for stage in content["stages"]
+    ]
+
+    restored = configuration_in(content, now=BASELINE)
+
+    check(restored)
+    key = "offline-baseline"
+    assert restored["stages"][key] == BASELINE["stages"][key]

@@ -93,6 +93,9 @@ def test_a_digest_is_of_the_edits_and_of_their_base():
         [{"op": "add", "path": "flags", "value": 1}],
         [{"op": "test", "path": DEFAULT, "value": 7}],
         ["replace"],
+        [{"op": "copy", "from": "/stages", "path": "/stages/again"}],
+        [{"op": "move", "from": "/stages", "path": "/segments"}],
+        [{"op": "test", "path": DEFAULT, "value": 6}] * 501,
     ],
 )
 def test_a_patch_that_does_not_fit_is_refused(patch):
@@ -109,3 +112,19 @@ def test_a_patch_leaves_the_original_alone():
     assert before == BASELINE
     added = a_configuration(("add", f"/flags/{WAVE1_AGENTS}/rules/-", a_rule(2)))
     assert difference(before, added)[0].after == [a_rule(2)]
+
+
+def test_an_edit_of_what_is_gone_is_a_conflict():
+    with pytest.raises(Conflict) as refusal:
+        forced(BASELINE, [Edit("/flags/NOPE/default", 1, 2)])
+
+    assert refusal.value.facts["conflicts"] == [{"path": "/flags/NOPE/default"}]
+
+
+def test_conflicts_show_no_credentials():
+    key = "/flags/PAI_DR_CLI_CITATIONS_APIFY_ENDPOINT/default"
+    moved = a_configuration(("replace", key, "https://me:secret@example.org/x?k=v"))
+
+    (found,) = conflicts(moved, [Edit(key, None, "https://other.example")])
+
+    assert found["found"] == "https://example.org/x?…"

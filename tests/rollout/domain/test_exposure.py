@@ -63,6 +63,7 @@ def risk_of_patch(*patch, on=()) -> Risk:
         (f"{WIDE}/plan/alpha_promote", 0.1, Risk.HIGH),
         (f"{WIDE}/plan/alpha_rollback", 0.2, Risk.SAFER),
         (f"{WIDE}/plan/max_runs", 200, Risk.HIGH),
+        (f"{WIDE}/plan/coverage_steps", [5, 100], Risk.HIGH),
         (f"{STAGE}/plan/is_judged_by_person", False, Risk.HIGH),
         (f"{WIDE}/plan/on_hard_gate_failure", "roll_back", Risk.SAFER),
         (f"{STAGE}/plan/on_hard_gate_failure", "count", Risk.HIGH),

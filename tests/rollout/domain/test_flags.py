@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from portal.errors import Invalid
 from rollout.domain import baseline
 from rollout.domain.bucketing import bucket, share_of
+from rollout.domain.contexts import from_asked
 from rollout.domain.flags import (
     NO_WEB,
     FlagSpec,
@@ -128,3 +129,30 @@ def test_an_attribute_that_is_missing_fulfils_nothing():
     for operator, value in (("equals", "a"), ("in", ["a"]), ("not_in", ["a"])):
         raw = {"attribute": "team", "operator": operator, "value": value}
         assert not condition(raw).holds({})
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("https://me:secret@example.org/x", "https://example.org/x"),
+        ("https://example.org/x?key=secret", "https://example.org/x?…"),
+        ("https://example.org/x;pw=secret", "https://example.org/x;…"),
+        ("see https://me:secret@example.org now", "see https://example.org now"),
+        ("//me:secret@example.org", "//example.org"),
+        ("https://[oops", "https://[oops"),
+        ("~/runs", "~/runs"),
+    ],
+)
+def test_an_address_is_shown_without_its_secrets(value, shown):
+    assert for_display(value) == shown
+
+
+def test_what_is_no_text_has_no_bucket():
+    with pytest.raises(UnicodeEncodeError):
+        bucket("salt", "\ud800")
+    with pytest.raises(Invalid):
+        from_asked({"run_id": "r", "targetingKey": "\ud800"})
+
+
+def test_a_share_is_rounded_to_the_nearest_bucket():
+    assert share_of(13.049999999999999) == 1305
