@@ -7,6 +7,7 @@ at; a trigger fires at most once about a subject, and a second look finds nothin
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import Max
@@ -166,13 +167,15 @@ def _consider(
 ) -> list[TriggerFiring]:
     """Let the triggers of a locked stage fire about a subject; the strongest acts."""
     rows = {row.key: row for row in stage.rollout.triggers.filter(is_live=True)}
-    about = TriggerFiring.objects.filter(trigger__rollout=stage.rollout)
-    counted = about.filter(outcome__in=domain.COUNTED).values_list("trigger__key")
+    about = TriggerFiring.objects.filter(trigger__in=rows.values())
+    rests = timedelta(seconds=max((row.cooldown_s for row in rows.values()), default=0))
+    counted = about.filter(outcome__in=domain.COUNTED, at__gt=known.now - rests)
+    last = counted.values_list("trigger__key").annotate(last=Max("at")).order_by()
     fires = domain.consider(
         map(_loaded, rows.values()),
         known,
         fired=set(about.filter(subject=subject).values_list("trigger__key", flat=True)),
-        last=dict(counted.annotate(last=Max("at")).order_by()),
+        last=dict(last),
     )
     found = []
     for each in fires:
