@@ -10,6 +10,7 @@ from portal.models import Actor, ApiToken, Approval, Authentication, Person
 from portal.services import actors, approvals, people, tokens
 from rollout.domain.baseline import ROLLOUT
 from rollout.domain.stages import OnHardGateFailure, StageState
+from rollout.domain.triggers import Action
 from rollout.models import Stage
 from rollout.services import changes, freezes, proposals, rollouts, stages
 
@@ -102,8 +103,15 @@ class Command(PortalCommand):
             ROLLOUT,
             proposals.patch(
                 [
-                    {"op": "replace", "path": f"{place}/{field}", "value": value}
-                    for field, value in PLAN.items()
+                    *(
+                        {"op": "replace", "path": f"{place}/{field}", "value": value}
+                        for field, value in PLAN.items()
+                    ),
+                    {
+                        "op": "replace",
+                        "path": "/triggers/silent-hang/action",
+                        "value": Action.HOLD,
+                    },
                 ]
             ),
             by=builder,
