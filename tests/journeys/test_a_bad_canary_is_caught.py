@@ -6,13 +6,32 @@ import pytest
 from tests.journeys.test_simulated_runs import Simulator
 from tests.live import LivePortal, wait_until
 
+STRICTER = """
+from portal.models import Authentication, Person
+from portal.services import actors
+from rollout.domain.baseline import ROLLOUT
+from rollout.services import changes, proposals
+engineer = actors.for_person(
+    Person.objects.get(username="engineer"), authenticated_by=Authentication.PASSWORD
+)
+changes.propose(
+    ROLLOUT,
+    proposals.patch([{
+        "op": "replace", "path": "/triggers/silent-hang/action", "value": "roll_back"
+    }]),
+    by=engineer,
+    reason="As strict as the baseline is.",
+)
+"""
+
 
 @pytest.fixture(scope="module")
 def portal(state_directory):
-    """A portal with the baseline's triggers, on which stage 0 was started."""
+    """A demo whose trigger for hanging runs was made stricter, by one person."""
     live = LivePortal(state_directory)
     live.start()
     live.manage("seed_demo")
+    live.manage("shell", "--no-imports", "--verbosity", "0", code=STRICTER)
     yield live
     live.stop()
 
