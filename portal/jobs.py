@@ -46,10 +46,11 @@ def ring(job: Job, redis: Redis) -> bool:
     The id says which attempt and which telling this is, so that a job which Redis
     forgot can be told again, and one that merely waits its turn is not told twice.
     """
-    if job.handings and _is_queued(_bell_id(job, job.handings), redis):
+    queue = queue_named(job.queue, redis)
+    if job.handings and _is_queued(_bell_id(job, job.handings), queue, redis):
         return False
     try:
-        queue_named(job.queue, redis).enqueue_call(
+        queue.enqueue_call(
             "portal.jobs.carry_out",
             args=(job.pk,),
             timeout=HARD_LIMIT_S,
@@ -68,7 +69,14 @@ def _bell_id(job: Job, handing: int) -> str:
     return f"{settings.REDIS_PREFIX}-{job.pk}-{handing}"
 
 
-def _is_queued(bell_id: str, redis: Redis) -> bool:
+def _is_queued(bell_id: str, queue: Queue, redis: Redis) -> bool:
+    """Whether a worker will still come across it.
+
+    A worker that is killed between taking a bell and starting it leaves it "queued" in
+    the intermediate list, from which RQ takes it after a minute at best.
+    """
+    if redis.lpos(queue.intermediate_queue_key, bell_id) is not None:
+        return False
     try:
         bell = RqJob.fetch(bell_id, connection=redis, serializer=JSONSerializer)
         return bell.get_status(refresh=False) == JobStatus.QUEUED

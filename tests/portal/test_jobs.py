@@ -3,10 +3,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.conf import settings as portal_settings
 from django.db.models.functions import Now
 from django.utils.module_loading import import_string
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from redis import Redis
 
 import portal.jobs
 from portal.domain.jobs import MAX_ATTEMPTS, MOVES, Act, JobState, Queue, after, backoff
@@ -45,6 +47,34 @@ def a_job(**payload) -> Job:
 
 def traces() -> int:
     return Job.objects.filter(kind__startswith="effect of").count()
+
+
+@pytest.fixture
+def told():
+    """Redis, and a job that it was told of."""
+    with Redis.from_url(portal_settings.REDIS_URL) as redis:
+        job = a_job()
+        jobs.note_handed(job, is_new=portal.jobs.ring(job, redis))
+        job.refresh_from_db()
+        yield redis, job
+        portal.jobs.queue_named(job.queue, redis).delete(delete_jobs=True)
+
+
+def test_redis_is_not_told_again_of_what_waits_its_turn(told):
+    redis, job = told
+
+    assert not portal.jobs.ring(job, redis)
+
+
+def test_redis_is_told_again_of_what_a_worker_took_and_died_of(told):
+    redis, job = told
+    queue = portal.jobs.queue_named(job.queue, redis)
+    assert redis.lmove(queue.key, queue.intermediate_queue_key) is not None
+
+    assert portal.jobs.ring(job, redis)
+
+    assert redis.llen(queue.key) == 1
+    redis.delete(queue.intermediate_queue_key)
 
 
 @pytest.mark.parametrize("act", Act)
