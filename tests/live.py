@@ -172,7 +172,7 @@ def ask(service: httpx.Client, run_id: str, kind: str) -> dict:
     return answer.json()
 
 
-def wait_until(condition: Callable[[], object], *, limit_s: float = 60) -> None:
+def wait_until(condition: Callable[[], object], *, limit_s: float = 120) -> None:
     """Wait until it holds, or say that it never did."""
     deadline = time.monotonic() + limit_s
     while not condition():
