@@ -15,8 +15,8 @@ from rollout.services import (
     watchdog,
 )
 from rollout.services.consequences import CONSIDER_JOB
+from rollout.services.documents import CONFIRM_JOB, FALL_BACK_JOB
 from rollout.services.endings import EVALUATE_JOB
-from rollout.services.runs import CONFIRM_JOB, FALL_BACK_JOB
 
 define(FALL_BACK_JOB, queue=Queue.SAFETY)
 define(CONFIRM_JOB, queue=Queue.SAFETY)

@@ -1,6 +1,5 @@
 """Change requests: propose, discuss, schedule, apply; approving takes a person."""
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +9,6 @@ from drf_spectacular.utils import (
     OpenApiParameter,
     extend_schema,
     extend_schema_field,
-    extend_schema_view,
 )
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
@@ -40,12 +38,17 @@ PATCH_EXAMPLE = [
 IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, required=True)
 
 
-class EditShape(serializers.Serializer):
+class PlaceShape(serializers.Serializer):
     """One place of the configuration: what was there, and what will be."""
 
     path = serializers.CharField()
     before = serializers.JSONField(required=False, allow_null=True)
     after = serializers.JSONField(required=False, allow_null=True)
+
+
+class EditShape(PlaceShape):
+    """One edit, with its risk."""
+
     risk = serializers.CharField()
 
 
@@ -59,12 +62,13 @@ class CommentShape(serializers.ModelSerializer):
         fields = ["author", "at", "text"]
 
 
-class ChangeShape(serializers.ModelSerializer):
-    """A proposed change; it is approved in the admin, by another person."""
+class ChangeSummary(serializers.ModelSerializer):
+    """A proposed change as lists show it: how many edits, and the first few."""
 
     rollout = serializers.CharField(source="rollout.key")
     risk = serializers.SerializerMethodField()
-    edits = serializers.SerializerMethodField()
+    edit_count = serializers.IntegerField()
+    first_edits = serializers.SerializerMethodField()
     author = serializers.CharField(source="author.name")
     approver = serializers.CharField(source="approver.name", default=None)
     applier = serializers.CharField(source="applier.name", default=None)
@@ -80,7 +84,8 @@ class ChangeShape(serializers.ModelSerializer):
             "origin",
             "state",
             "risk",
-            "edits",
+            "edit_count",
+            "first_edits",
             "base_revision",
             "base_digest",
             "digest",
@@ -98,6 +103,26 @@ class ChangeShape(serializers.ModelSerializer):
 
     def get_risk(self, change: Change) -> str:
         return str(Risk(change.risk))
+
+    @extend_schema_field(PlaceShape(many=True))
+    def get_first_edits(self, change: Change) -> list[dict[str, Any]]:
+        return [without_credentials(edit) for edit in change.first_edits]
+
+
+class ChangeShape(ChangeSummary):
+    """A proposed change; it is approved in the admin, by another person."""
+
+    edit_count = serializers.SerializerMethodField()
+    edits = serializers.SerializerMethodField()
+
+    class Meta(ChangeSummary.Meta):
+        fields = [
+            "edits" if name == "first_edits" else name
+            for name in ChangeSummary.Meta.fields
+        ]
+
+    def get_edit_count(self, change: Change) -> int:
+        return len(change.edits)
 
     @extend_schema_field(EditShape(many=True))
     def get_edits(self, change: Change) -> list[dict[str, Any]]:
@@ -147,7 +172,7 @@ class ChangesView(RolloutView, ListAPIView):
     """The changes of a rollout, newest first."""
 
     may = {"GET": May.READ, "POST": May.PROPOSE_CHANGE}
-    serializer_class = ChangeShape
+    serializer_class = ChangeSummary
 
     @extend_schema(
         summary="List changes",
@@ -160,9 +185,7 @@ class ChangesView(RolloutView, ListAPIView):
         return self.list(request)
 
     def get_queryset(self) -> QuerySet[Change]:
-        found = Change.objects.filter(rollout__key=self.key).select_related(
-            "rollout", "author", "approver", "applier", "snapshot"
-        )
+        found = changes.summarised(Change.objects.filter(rollout__key=self.key))
         if state := self.request.query_params.get("state"):
             if state not in set(ChangeState):
                 raise Invalid(
@@ -326,83 +349,3 @@ class PreviewView(OneChangeView):
     @extend_schema(summary="Preview a change", responses=PreviewShape)
     def get(self, request: Request, change_id: str) -> Response:
         return Response(asdict(previews.of_change(self.found(change_id))))
-
-
-class ActView(OneChangeView):
-    """An act on a change that takes nothing but a reason."""
-
-    may = {"POST": May.PROPOSE_CHANGE}
-    act: Callable[..., Change]
-
-    @extend_schema(
-        request=Because,
-        responses=ChangeShape,
-        examples=[
-            OpenApiExample("A reason", {"reason": "As agreed."}, request_only=True)
-        ],
-    )
-    @idempotent
-    def post(self, request: Request, change_id: str) -> Response:
-        change = self.found(change_id)
-        self.act(change.pk, by=self.actor, reason=self.said()["reason"])
-        return self.shape(change)
-
-
-@extend_schema_view(post=extend_schema(summary="Apply a change"))
-class ApplyView(ActView):
-    """Make an approved change count."""
-
-    act = staticmethod(changes.apply)
-
-
-@extend_schema_view(post=extend_schema(summary="Take back a change"))
-class CancelView(ActView):
-    """Take back one's own change."""
-
-    act = staticmethod(changes.cancel)
-
-
-@extend_schema_view(post=extend_schema(summary="Put a change on the newest base"))
-class RebaseView(ActView):
-    """Put one's own change on the newest configuration; approvals are void."""
-
-    act = staticmethod(changes.rebase)
-
-
-@extend_schema_view(post=extend_schema(summary="Reject a change"))
-class RejectView(ActView):
-    """Say no, for somebody who could have said yes."""
-
-    may = {"POST": May.APPROVE_LOW_RISK_CHANGE}
-    act = staticmethod(changes.reject)
-
-
-class When(Because):
-    """A time to come."""
-
-    at = serializers.DateTimeField()
-
-
-class ScheduleView(OneChangeView):
-    """Have an approved change applied at a time."""
-
-    may = {"POST": May.PROPOSE_CHANGE}
-
-    @extend_schema(
-        summary="Schedule a change",
-        request=When,
-        responses=ChangeShape,
-        examples=[
-            OpenApiExample(
-                "Tonight",
-                {"at": "2030-01-31T22:00:00Z", "reason": "Quiet hours."},
-                request_only=True,
-            )
-        ],
-    )
-    @idempotent
-    def post(self, request: Request, change_id: str) -> Response:
-        change = self.found(change_id)
-        said = self.said(When)
-        changes.schedule(change.pk, said["at"], by=self.actor, reason=said["reason"])
-        return self.shape(change)

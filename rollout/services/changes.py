@@ -8,6 +8,7 @@ on: whatever is edited since, on either side, takes a new one.
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Func, IntegerField, JSONField, QuerySet, Value
 
 from portal import clock
 from portal.domain.numbers import is_number
@@ -31,6 +32,7 @@ APPROVE = "rollout.change.approve"
 APPROVE_LOW_RISK = "rollout.change.approve_low_risk"
 APPLY_JOB = "rollout.jobs.apply_scheduled_change"
 EXPIRE_JOB = "rollout.jobs.expire_change"
+FIRST_EDITS = 3
 
 
 @transaction.atomic
@@ -208,6 +210,30 @@ def expire(change_id: int, *, by: Actor, reason: str) -> Change:
         change.save_as(by, reason=reason)
         record(Verb.CHANGE_EXPIRED, change, by=by, reason=reason)
     return change
+
+
+def summarised(found: QuerySet[Change]) -> QuerySet[Change]:
+    """Changes for a list: how many edits each has, and the first few of them.
+
+    The rest stays in the database; an import can have hundreds of kilobytes of edits.
+    """
+    shown = JSONBPathQueryArray("edits", Value(f"$[0 to {FIRST_EDITS - 1}]"))
+    return (
+        found.select_related("rollout", "author", "approver", "applier", "snapshot")
+        .annotate(edit_count=JSONBArrayLength("edits"), first_edits=shown)
+        .defer("edits", "risks")
+    )
+
+
+class JSONBArrayLength(Func):
+    function = "jsonb_array_length"
+    output_field = IntegerField()
+
+
+class JSONBPathQueryArray(Func):
+    function = "jsonb_path_query_array"
+    template = "%(function)s(%(expressions)s::jsonpath)"
+    output_field = JSONField()
 
 
 def find(change_id: object) -> Change:

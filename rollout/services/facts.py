@@ -23,7 +23,7 @@ from rollout.models import (
     Standing,
     Symptom,
 )
-from rollout.services import runs
+from rollout.services import documents, runs
 
 MOST_RUNS = 300  # of an attempt, the newest ones
 MOST_IN_A_ROW = 50
@@ -116,7 +116,7 @@ def _newest(run: Run, kind: SymptomKind, field: str):
 
 def _conflicts(run: Run, attempt: Attempt) -> tuple[datetime, ...]:
     """When documents of this attempt were in conflict, if this run's were."""
-    kept = {"standing": Standing.KEPT, "note": runs.CONFLICTING}
+    kept = {"standing": Standing.KEPT, "note": documents.CONFLICTING}
     if not run.documents.filter(**kept).exists():
         return ()
     found = RunDocument.objects.filter(run__attempt=attempt, **kept).order_by("-pk")

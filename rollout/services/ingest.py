@@ -17,7 +17,7 @@ from portal.services.ledger import record
 from rollout.domain.artifacts import safe_path
 from rollout.domain.runs import RunKind
 from rollout.domain.verbs import Verb
-from rollout.services import artifacts, events, fallback, runs
+from rollout.services import artifacts, documents, events, fallback, runs
 
 CHUNK = 1024 * 1024
 LARGEST_DOCUMENT = 16 * 1024 * 1024
@@ -65,11 +65,13 @@ def ingest_root(root: Path, *, rollout_key: str, by: Actor, reason: str) -> Impo
     done = Imported(run_id)
     act = {"by": by, "reason": reason, "kind": RunKind.IMPORTED}
     done.manifest = _take(
-        done, manifest, runs.receive_manifest(rollout_key, run_id, raw, **act)
+        done, manifest, documents.receive_manifest(rollout_key, run_id, raw, **act)
     )
     gates = root / "gates.json"
     if gates.is_file():
-        receipt = runs.receive_gates(rollout_key, run_id, gates.read_bytes(), **act)
+        receipt = documents.receive_gates(
+            rollout_key, run_id, gates.read_bytes(), **act
+        )
         done.gates = _take(done, gates, receipt)
     telemetry = root / "logs" / "telemetry.jsonl"
     if telemetry.is_file():
@@ -89,7 +91,7 @@ def ingest_root(root: Path, *, rollout_key: str, by: Actor, reason: str) -> Impo
     return done
 
 
-def _take(done: Imported, path: Path, receipt: runs.Receipt) -> str:
+def _take(done: Imported, path: Path, receipt: documents.Receipt) -> str:
     if receipt.refusal is not None:
         done.left_out[path.name] = str(receipt.refusal)
     return receipt.outcome

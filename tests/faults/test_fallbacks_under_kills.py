@@ -15,11 +15,12 @@ pytestmark = pytest.mark.faults
 REPORT = """
 import sys, json
 from portal.services import tokens
-from rollout.services import runs
+from rollout.services import documents
 service = tokens.authenticate({token!r})
 for run_id, manifest, gates in json.loads({documents!r}):
-    runs.receive_manifest({key!r}, run_id, manifest.encode(), by=service, reason="t")
-    runs.receive_gates({key!r}, run_id, gates.encode(), by=service, reason="t")
+    act = dict(by=service, reason="t")
+    documents.receive_manifest({key!r}, run_id, manifest.encode(), **act)
+    documents.receive_gates({key!r}, run_id, gates.encode(), **act)
 """
 
 

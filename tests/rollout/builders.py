@@ -11,7 +11,7 @@ from portal.services import actors, approvals, tokens
 from rollout.domain import baseline
 from rollout.domain.stages import StagePlan, StageState
 from rollout.models import Rollout, Stage
-from rollout.services import changes, rollouts, runs, snapshots, stages
+from rollout.services import changes, documents, rollouts, snapshots, stages
 from rollout.services.decisions import decide_for
 from tests.builders import a_person, an_actor
 from tests.rollout.documents import a_manifest, raw, some_gates, spent
@@ -117,8 +117,8 @@ def a_finished_run(
     gates = some_gates(run_id, passed=passed, failed=failed)
     status = "failed" if failed else "completed"
     manifest = a_manifest(run_id, status=status, **spent())
-    runs.receive_gates(KEY, run_id, raw(gates), by=service, reason="")
-    runs.receive_manifest(KEY, run_id, raw(manifest), by=service, reason="")
+    documents.receive_gates(KEY, run_id, raw(gates), by=service, reason="")
+    documents.receive_manifest(KEY, run_id, raw(manifest), by=service, reason="")
 
 
 def finished_runs(prefix: str, said: str) -> None:

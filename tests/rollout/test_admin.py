@@ -16,6 +16,7 @@ from rollout.services import (
     artifacts,
     decisions,
     directives,
+    documents,
     events,
     runs,
     stages,
@@ -50,8 +51,8 @@ def history(carry_out_jobs):
     service, _ = a_service()
     decide_for(KEY, {"run_id": "run-1", **ASKED}, by=service, reason="asks")
     for receive, document in (
-        (runs.receive_manifest, a_manifest(**spent())),
-        (runs.receive_gates, some_gates(failed="B", notes="two bad")),
+        (documents.receive_manifest, a_manifest(**spent())),
+        (documents.receive_gates, some_gates(failed="B", notes="two bad")),
     ):
         receive(KEY, "run-1", raw(document), by=service, reason="reported")
     artifacts.store(

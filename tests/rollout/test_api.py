@@ -13,7 +13,7 @@ from portal.models import ApiToken, IdempotencyKey, LedgerEntry
 from portal.services import actors, people, tokens
 from rollout.domain.artifacts import field_from_digest
 from rollout.models import Advance, Decision, Run
-from rollout.services import runs
+from rollout.services import documents
 from tests.builders import an_actor
 from tests.rollout.builders import ASKED, KEY, a_running_stage, a_service
 from tests.rollout.documents import a_manifest, an_event, lines, raw, some_gates, spent
@@ -517,7 +517,7 @@ def busy(service):
     caller = a_service()[0]
     for number in range(12):
         run_id = f"old-{number}"
-        runs.receive_manifest(
+        documents.receive_manifest(
             KEY, run_id, raw(a_manifest(run_id)), by=caller, reason="reported"
         )
 

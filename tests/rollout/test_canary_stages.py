@@ -28,6 +28,7 @@ from rollout.models import (
 )
 from rollout.services import (
     artifacts,
+    documents,
     evaluations,
     events,
     evidence,
@@ -37,7 +38,6 @@ from rollout.services import (
     readiness,
     reviews,
     rollbacks,
-    runs,
     stages,
     switch,
     vault,
@@ -357,7 +357,7 @@ def test_a_person_rolls_back_at_once_and_open_runs_are_sent_away(carry_out_jobs)
         decide_for(KEY, {"run_id": run_id, **ASKED}, by=service, reason="")
         artifacts.store(KEY, run_id, "a.md", [b"kept"], by=service, reason="")
         events.receive(KEY, run_id, lines(an_event(1, run_id)), by=service, reason="")
-        runs.receive_manifest(
+        documents.receive_manifest(
             KEY, run_id, raw(a_manifest(run_id)), by=service, reason=""
         )
 

@@ -245,3 +245,22 @@ def test_the_cost_of_a_proposal_does_not_grow_with_the_past(
         call.get("changes")
     assert configuration.read(Change.objects.first().rollout)
     assert KEY
+
+
+def test_a_list_shows_the_first_edits_and_counts_the_others(call):
+    document = call.get("configuration").json()
+    for name in list(document["flags"])[:5]:
+        document["flags"][name]["description"] = "In other words."
+    made = call.post(
+        "changes", {"reason": "Wording.", "configuration": document, "waits": True}
+    ).json()
+    assert (made["edit_count"], len(made["edits"])) == (5, 5)
+
+    (listed,) = call.get("changes").json()["items"]
+
+    assert listed["edit_count"] == 5
+    assert listed["first_edits"] == [
+        {name: edit[name] for name in ("path", "before", "after")}
+        for edit in made["edits"][:3]
+    ]
+    assert "edits" not in listed

@@ -8,7 +8,7 @@ from django.db import connections, transaction
 from portal.models import Job
 from portal.services import actors, jobs
 from rollout.models import Attempt, Rollback, Rollout, Run, TriggerFiring
-from rollout.services import decisions, evaluations, runs, triggers
+from rollout.services import decisions, documents, evaluations, triggers
 from tests.rollout.builders import ASKED, KEY, a_running_stage, a_service
 from tests.rollout.documents import a_manifest, raw
 
@@ -46,7 +46,7 @@ def test_many_runs_decide_and_report_at_once():
             decisions.decide_for(KEY, {"run_id": name} | ASKED, by=service, reason="t")
             for revision in (1, 2, 3):
                 document = raw(a_manifest(name, revision=revision))
-                runs.receive_manifest(KEY, name, document, by=service, reason="t")
+                documents.receive_manifest(KEY, name, document, by=service, reason="t")
 
         return live
 
@@ -60,14 +60,16 @@ def test_taking_in_a_document_locks_its_own_run_only():
     a_running_stage()
     service, _ = a_service()
     for name in ("a", "b"):
-        runs.receive_manifest(KEY, name, raw(a_manifest(name)), by=service, reason="t")
+        documents.receive_manifest(
+            KEY, name, raw(a_manifest(name)), by=service, reason="t"
+        )
 
     with transaction.atomic():
         Run.objects.select_for_update(no_key=True).get(run_id="a")
         Rollout.objects.select_for_update(no_key=True).get()
         Attempt.objects.select_for_update(no_key=True).get()
         troubles = in_threads(
-            lambda: runs.receive_manifest(
+            lambda: documents.receive_manifest(
                 KEY, "b", raw(a_manifest("b", revision=2)), by=service, reason="t"
             )
         )
@@ -84,7 +86,7 @@ def test_whatever_goes_wrong_at_once_rolls_back_once():
     for name in names:
         decisions.decide_for(KEY, {"run_id": name} | ASKED, by=service, reason="t")
         document = raw(a_manifest(name, query=query))
-        runs.receive_manifest(KEY, name, document, by=service, reason="t")
+        documents.receive_manifest(KEY, name, document, by=service, reason="t")
     known = list(Run.objects.values_list("pk", flat=True))
 
     def considered(pk: int):
@@ -116,7 +118,7 @@ def test_runs_report_while_triggers_act():
             for revision in (1, 2, 3):
                 query = {"text": "?", "sensitivity": "normal"}
                 document = raw(a_manifest(name, revision=revision, query=query))
-                runs.receive_manifest(KEY, name, document, by=service, reason="t")
+                documents.receive_manifest(KEY, name, document, by=service, reason="t")
                 act = {"by": actors.system(), "reason": "t"}
                 triggers.consider_run(known[name], **act)
 

@@ -10,7 +10,7 @@ from portal.services import actors
 from rollout.domain.runs import RunStatus
 from rollout.domain.verbs import Verb
 from rollout.models import Artifact, FallbackOffer, Origin, Run
-from rollout.services import artifacts, fallback, runs, vault
+from rollout.services import artifacts, documents, fallback, vault
 from tests.builders import an_actor
 from tests.rollout.builders import KEY
 from tests.rollout.documents import a_manifest, raw, some_gates, spent
@@ -205,8 +205,8 @@ def test_a_version_of_the_summary_that_was_there_before_stays(service, carry_out
 
 def test_an_imported_run_is_neither_watched_nor_judged(service, carry_out_jobs):
     for document, receive in (
-        (a_manifest(**spent()), runs.receive_manifest),
-        (some_gates(failed="B"), runs.receive_gates),
+        (a_manifest(**spent()), documents.receive_manifest),
+        (some_gates(failed="B"), documents.receive_gates),
     ):
         receive(
             KEY, "run-1", raw(document), by=service, reason="import", kind="imported"

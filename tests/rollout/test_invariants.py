@@ -7,11 +7,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from rollout.services import (
+    advances,
     artifacts,
     decisions,
     directives,
     events,
-    runs,
     stages,
     switch,
     watchdog,
@@ -48,7 +48,9 @@ def history(carry_out_jobs):
         events.receive(KEY, name, batch, by=service, reason="t")
     send(service, some_gates("bad", failed="B"))
     carry_out_jobs()
-    runs.advance(KEY, "good", here="wave1", onward="pivot", by=service, reason="asked")
+    advances.advance(
+        KEY, "good", here="wave1", onward="pivot", by=service, reason="asked"
+    )
     directives.issue(KEY, "good", "pause", by=operator, reason="t")
     switch.engage(KEY, by=operator, reason="t")
     confirmed(switch.request_release(KEY, by=an_actor("engineer"), reason="t"))

@@ -6,7 +6,14 @@ from rollout.domain.decisions import Reason
 from rollout.domain.runs import RefusalCode, RunStage, RunStatus
 from rollout.domain.verbs import Verb
 from rollout.models import DocumentKind, Run, RunDocument, Standing
-from rollout.services import artifacts, consequences, events, runs, switch
+from rollout.services import (
+    advances,
+    artifacts,
+    consequences,
+    documents,
+    events,
+    switch,
+)
 from rollout.services.consequences import Cause
 from rollout.services.decisions import decide_for
 from tests.builders import an_actor
@@ -16,11 +23,11 @@ from tests.rollout.documents import a_manifest, an_event, lines, raw, some_gates
 pytestmark = pytest.mark.django_db
 
 
-def send(service, document) -> runs.Receipt:
+def send(service, document) -> documents.Receipt:
     receive = (
-        runs.receive_gates
+        documents.receive_gates
         if document["schema_version"] == "gates.v1"
-        else runs.receive_manifest
+        else documents.receive_manifest
     )
     return receive(
         KEY, document["run_id"], raw(document), by=service, reason="reported"
@@ -97,7 +104,9 @@ def test_the_same_content_in_other_bytes_is_the_same(service):
     send(service, a_manifest())
     spaced = b" " + raw(a_manifest()).replace(b": ", b" :  ")
 
-    receipt = runs.receive_manifest(KEY, "run-1", spaced, by=service, reason="again")
+    receipt = documents.receive_manifest(
+        KEY, "run-1", spaced, by=service, reason="again"
+    )
 
     assert receipt.outcome == "unchanged"
 
@@ -237,7 +246,7 @@ def test_a_contradicting_event_is_refused_with_its_whole_batch(service):
 
 
 def ask(service, here=RunStage.WAVE1, onward=RunStage.PIVOT):
-    return runs.advance(
+    return advances.advance(
         KEY, "run-1", here=here, onward=onward, by=service, reason="asks"
     )
 

@@ -30,10 +30,10 @@ from rollout.services import (
     artifacts,
     changes,
     consequences,
+    documents,
     evaluations,
     proposals,
     rollbacks,
-    runs,
     stages,
     triggers,
     watchdog,
@@ -123,12 +123,12 @@ def a_reporter():
 
 def manifest(run_id: str, **changes) -> None:
     document = raw(a_manifest(run_id, **changes))
-    runs.receive_manifest(KEY, run_id, document, by=a_reporter(), reason="")
+    documents.receive_manifest(KEY, run_id, document, by=a_reporter(), reason="")
 
 
 def gates(run_id: str, **what) -> None:
     document = raw(some_gates(run_id, **what))
-    runs.receive_gates(KEY, run_id, document, by=a_reporter(), reason="")
+    documents.receive_gates(KEY, run_id, document, by=a_reporter(), reason="")
 
 
 def store(run_id: str, path: str, content: object) -> None:
@@ -405,7 +405,7 @@ def test_a_run_that_is_no_part_of_the_canary_fires_nothing(stage, settle):
     bad = {"status": "failed", "failures": [OUTAGE, OUTAGE], "query": query}
     for kind in (RunKind.IMPORTED, RunKind.DRILL):
         document = raw(a_manifest(kind, **bad))
-        runs.receive_manifest(
+        documents.receive_manifest(
             KEY, kind, document, by=actors.system(), reason="", kind=kind
         )
     manifest("stranger", **bad)  # nobody let it in
