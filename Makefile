@@ -78,7 +78,7 @@ reference: .venv/dev ## Generate docs/reference from the code
 	$(BIN)/python manage.py write_reference
 
 clean: ## Remove the environment and all data of this checkout
-	rm -rf .venv var staticfiles .mypy_cache .ruff_cache
+	rm -rf .venv var staticfiles .mypy_cache .ruff_cache .test-databases
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \

@@ -11,8 +11,10 @@ from django.db import connection
 
 
 def pytest_configure() -> None:
-    """A password hash that costs nothing: the suite makes hundreds of people."""
+    """Cheap password hashes, as there are hundreds of people, and no migrations."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    if template := os.environ.get("TEST_TEMPLATE"):
+        settings.DATABASES["default"].setdefault("TEST", {})["TEMPLATE"] = template
 
 
 SHARED = Path(

@@ -15,7 +15,8 @@ from pathlib import Path
 import httpx
 import psycopg
 
-from portal.embedded import database_url, socket_directory
+from portal.embedded import database_url, postgres_directory, socket_directory
+from tests import prepared
 
 ROOT = Path(__file__).resolve().parents[1]
 KEY = "deep-research-option-c"
@@ -60,8 +61,10 @@ changes.apply(change.pk, by=engineer, reason="Now.")
 class LivePortal:
     """The processes of `make run` on a state directory and a port of their own."""
 
-    def __init__(self, var: Path, **settings: str) -> None:
+    def __init__(self, var: Path, *, is_new: bool = False, **settings: str) -> None:
+        """On tables made beforehand, unless it is to start from nothing."""
         self.var = var
+        self.is_new = is_new
         self.port = a_free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         mine = ("DATABASE_URL", "REDIS_URL", "REDIS_PREFIX", "LOG_LEVEL", "SECRET_KEY")
@@ -74,6 +77,8 @@ class LivePortal:
 
     def start(self) -> None:
         """Start it and wait until it says that it is ready, or fail with its words."""
+        if not self.is_new and not (postgres_directory(self.var) / "postgres").exists():
+            prepared.copy_to(self.var)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "portal.supervisor"],
             cwd=ROOT,

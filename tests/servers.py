@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from portal.embedded import Servers, database_url, redis_url
+from tests import prepared
 
 _var = Path(tempfile.mkdtemp(prefix="portal-tests-"))
 _var.chmod(0o755)  # PostgreSQL runs as another user when we are root
@@ -21,6 +22,9 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # of several on one server
     os.environ["REDIS_PREFIX"] += f"-{worker}"
 os.environ.setdefault("LOG_LEVEL", "CRITICAL")
 
+if "DATABASE_URL" not in os.environ:
+    prepared.copy_to(_var)
+    os.environ["TEST_TEMPLATE"] = "portal"  # its name; see `tests.conftest`
 _servers = Servers(_var, is_durable=False)
 _servers.start(
     postgres="DATABASE_URL" not in os.environ, valkey="REDIS_URL" not in os.environ

@@ -27,7 +27,7 @@ DECISION = {
 
 @pytest.fixture(scope="module")
 def portal(state_directory):
-    live = LivePortal(state_directory)
+    live = LivePortal(state_directory, is_new=True)
     live.start()
     yield live
     live.stop()
