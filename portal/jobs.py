@@ -23,6 +23,7 @@ from portal.services import heartbeats, jobs
 log = structlog.get_logger(__name__)
 
 HARD_LIMIT_S = 600  # RQ ends the work-horse of a job that takes longer
+LASTING_LIMIT_S = 4 * 3600  # what lasts has limits of its own, for each of its steps
 KEPT_S = 60  # how long Redis remembers what is over
 
 
@@ -53,7 +54,7 @@ def ring(job: Job, redis: Redis) -> bool:
         queue.enqueue_call(
             "portal.jobs.carry_out",
             args=(job.pk,),
-            timeout=HARD_LIMIT_S,
+            timeout=LASTING_LIMIT_S if job.kind in jobs.LASTING else HARD_LIMIT_S,
             result_ttl=0,
             failure_ttl=KEPT_S,
             job_id=_bell_id(job, job.handings + 1),

@@ -2,17 +2,21 @@
 
 The row is the truth and Redis the doorbell. A claim raises the row's fence; the
 effect of a job and the end of its row are one transaction, which checks the fence:
-a worker that wakes up after its lease writes nothing.
+a worker that wakes up after its lease writes nothing. A job that lasts longer than a
+lease renews it while it works, and has a transaction for each of its steps (`held`).
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
+from threading import Event, Thread
 from typing import Any
 
 import structlog
-from django.db import IntegrityError, transaction
+from django.db import Error, IntegrityError, connection, transaction
 from django.db.models import F, Q, Value
 from django.db.models.functions import Now
 from django.utils.module_loading import import_string
@@ -38,15 +42,20 @@ from portal.services.ledger import record
 log = structlog.get_logger(__name__)
 
 QUEUE_OF: dict[str, Queue] = {}
+LASTING: set[str] = set()
+RENEWALS_PER_LEASE = 4
 
 
-def define(kind: str, *, queue: Queue) -> None:
+def define(kind: str, *, queue: Queue, is_lasting: bool = False) -> None:
     """Say which queue carries out the jobs of this kind.
 
     `kind` is the dotted path of a function in an app's `jobs.py`; each app defines
-    its own when it is loaded.
+    its own when it is loaded. A lasting one is not a single transaction: it may take
+    minutes, writes only within `held`, and begins again when its worker dies.
     """
     QUEUE_OF[kind] = queue
+    if is_lasting:
+        LASTING.add(kind)
 
 
 def enqueue(
@@ -129,9 +138,14 @@ def carry_out(job_id: int, *, worker: str) -> bool:
     ):
         try:
             effect = _effect_of(claimed.kind)
-            with transaction.atomic():
-                effect(**claimed.payload)
+            if claimed.kind in LASTING:
+                with _renewed(claimed):
+                    effect(**claimed.payload)
                 _finish(claimed)
+            else:
+                with transaction.atomic():
+                    effect(**claimed.payload)
+                    _finish(claimed)
         except StaleClaim:
             log.warning("job_stale", fence=claimed.fence)
             return False
@@ -149,6 +163,49 @@ def _effect_of(kind: str) -> Callable[..., None]:
     if kind not in QUEUE_OF:
         raise Refusal(f"Nobody knows the job {kind}.", code="UNKNOWN_JOB")
     return import_string(kind)
+
+
+_carried_out: ContextVar[Claim] = ContextVar("the claim of the job that lasts")
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """One step of a lasting job: a transaction that only the last claim can commit.
+
+    Raises `StaleClaim` when somebody else has claimed the job since.
+    """
+    with transaction.atomic():
+        claimed = _carried_out.get()
+        # The lock keeps it so until the step is committed.
+        if not _held(claimed).select_for_update(no_key=True).exists():
+            raise StaleClaim
+        yield
+
+
+@contextmanager
+def _renewed(claimed: Claim) -> Iterator[None]:
+    """Keep the claim of a lasting job, from a thread of its own, until it ends."""
+    over = Event()
+
+    def renew() -> None:
+        pause = LEASE.total_seconds() / RENEWALS_PER_LEASE
+        while not over.wait(pause):
+            try:
+                _held(claimed).update(lease_until=Now() + Value(LEASE))
+            except Error as error:  # the next renewal may get through
+                log.warning("lease_not_renewed", error=str(error))
+                connection.close()
+        connection.close()
+
+    thread = Thread(target=renew, name=f"lease of job {claimed.job_id}", daemon=True)
+    thread.start()
+    token = _carried_out.set(claimed)
+    try:
+        yield
+    finally:
+        _carried_out.reset(token)
+        over.set()
+        thread.join()
 
 
 def _held(claimed: Claim) -> Any:
