@@ -1,5 +1,7 @@
 """What `/metrics` reads of rollouts and runs; drills' twins are left out."""
 
+from datetime import timedelta
+
 from django.db.models import OuterRef, Subquery
 from django.db.models.functions import Now
 
@@ -16,8 +18,11 @@ from rollout.models import (
     Snapshot,
     Stage,
     Switch,
+    Trigger,
+    TriggerFiring,
 )
 
+FIRINGS_OF = timedelta(hours=1)
 _IS_LIVE = {"rollout__kind": RolloutKind.LIVE}
 
 
@@ -71,6 +76,52 @@ def coverage() -> Rows:
         ((key, stage), float(coverage) / 100 if is_admitting else 0)
         for key, stage, coverage, is_admitting in opened.values_list(
             "rollout__key", "key", "coverage", "is_admitting"
+        )
+    ]
+
+
+@figure(
+    "portal_trigger_firings",
+    f"Firings of each trigger within the last hour, by what came of them; "
+    f"{MOST_COUNTED} of a trigger are counted at most.",
+    "rollout",
+    "trigger",
+    "outcome",
+)
+def trigger_firings() -> Rows:
+    found = asked(
+        """
+        SELECT rollout.key, trigger.key, firing.outcome, count(*)
+        FROM rollout_trigger trigger
+        JOIN rollout_rollout rollout ON rollout.id = trigger.rollout_id
+        CROSS JOIN LATERAL (
+            SELECT outcome FROM rollout_triggerfiring
+            WHERE trigger_id = trigger.id AND at > %s ORDER BY at DESC LIMIT %s
+        ) firing
+        WHERE rollout.kind = %s GROUP BY rollout.key, trigger.key, firing.outcome
+        """,
+        clock.now() - FIRINGS_OF,
+        MOST_COUNTED,
+        RolloutKind.LIVE,
+    )
+    return [((key, trigger, outcome), count) for key, trigger, outcome, count in found]
+
+
+@figure(
+    "portal_trigger_fired_timestamp_seconds",
+    "When each trigger last fired, whatever came of it.",
+    "rollout",
+    "trigger",
+)
+def trigger_fired() -> Rows:
+    last = TriggerFiring.objects.filter(trigger=OuterRef("pk")).order_by("-at")
+    fired = Trigger.objects.filter(**_IS_LIVE).annotate(
+        at=Subquery(last.values("at")[:1])
+    )
+    return [
+        ((key, trigger), at.timestamp())
+        for key, trigger, at in fired.exclude(at=None).values_list(
+            "rollout__key", "key", "at"
         )
     ]
 

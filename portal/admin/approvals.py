@@ -1,19 +1,42 @@
 """Requests that take a second person."""
 
 import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
+from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
-from portal.admin.acts import Act
+from portal.admin.acts import Act, Shown
 from portal.admin.governed import GovernedAdmin
 from portal.domain.approvals import ApprovalState
 from portal.domain.roles import May
 from portal.models import Actor, Approval
 from portal.services import approvals
 from portal.services.access import may
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What whoever decides on a request reads: what it does, and what has a say in it.
+
+    `effects` are sentences; `about` is shown for as long as nobody has decided.
+    """
+
+    effects: Callable[[Approval], Iterable[str]]
+    about: Callable[[Approval], Shown | None] = lambda approval: None
+
+
+EXPLAINED: dict[str, Explained] = {}
+
+
+def explain(act: str, explained: Explained) -> None:
+    """Have the requests of an act told in words; apps do so beside their own pages."""
+    EXPLAINED[act] = explained
 
 
 def _confirm(approval: Approval, actor: Actor, said: dict[str, Any]) -> str:
@@ -58,11 +81,24 @@ def _is_own(approval: Approval, actor: Actor) -> bool:
     )
 
 
-def _effects(approval: Approval) -> list[str]:
+def _told(approval: Approval) -> list[str]:
+    """What is asked for, in sentences, as far as somebody explains it."""
+    if known := EXPLAINED.get(approval.act):
+        return list(known.effects(approval))
     payload = json.dumps(approval.payload) if approval.payload else "nothing further"
+    return [f"Asked for: {payload}."]
+
+
+def _about(approval: Approval) -> Shown | None:
+    known = EXPLAINED.get(approval.act)
+    is_open = approval.state == ApprovalState.PENDING
+    return known.about(approval) if known and is_open else None
+
+
+def _effects(approval: Approval) -> list[str]:
     return [
         f"This does: {title_of(approval)}, to {approval.subject_name}.",
-        f"Asked for: {payload}.",
+        *_told(approval),
         f"{approval.requester} asked for it: {approval.reason}",
         "It is done at once, in both your names.",
     ]
@@ -97,10 +133,11 @@ class ApprovalAdmin(GovernedAdmin):
         "decider",
         "decided_at",
         "decision_reason",
+        "looked_at",
         "rests_on",
         "digest",
     ]
-    readonly_fields = ["what", "subject_link", "asked_for", "rests_on"]
+    readonly_fields = ["what", "subject_link", "asked_for", "looked_at", "rests_on"]
     acts = (
         Act(
             name="confirm",
@@ -110,6 +147,7 @@ class ApprovalAdmin(GovernedAdmin):
             needs_password=True,
             hidden=lambda approval, actor: not may_confirm(approval, actor),
             effects=_effects,
+            about=_about,
         ),
         Act(
             name="reject",
@@ -141,8 +179,14 @@ class ApprovalAdmin(GovernedAdmin):
         return format_html('<a href="{}">{}</a>', page, approval.subject_name)
 
     @admin.display(description="asked for")
-    def asked_for(self, approval: Approval) -> str:
-        return json.dumps(approval.payload) if approval.payload else "nothing further"
+    def asked_for(self, approval: Approval) -> SafeString:
+        told = ((sentence,) for sentence in _told(approval))
+        return format_html_join("", "<p>{}</p>", told)
+
+    @admin.display(description="what has a say in it now")
+    def looked_at(self, approval: Approval) -> str | None:
+        about = _about(approval)
+        return about and render_to_string(about.template, {"data": about.data})
 
     @admin.display(description="rests on")
     def rests_on(self, approval: Approval) -> str:

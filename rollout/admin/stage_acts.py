@@ -127,7 +127,7 @@ def _cannot_promote(stage: Stage, actor: Actor) -> bool:
     return not (is_on_the_way and promotions.targets(stage))
 
 
-def _effects_of_promoting(stage: Stage) -> list[str]:
+def _effects_of_asking(stage: Stage) -> list[str]:
     found = [NOTHING_YET, f"Then {stage.name} ends; runs that are open go on."]
     for target in promotions.targets(stage):
         first = StagePlan.from_json(target.plan).coverage_steps[0]
@@ -135,10 +135,28 @@ def _effects_of_promoting(stage: Stage) -> list[str]:
     return found
 
 
+def effects_of_promoting(stage: Stage, *, to: str) -> list[str]:
+    """What changes for whom when a stage is promoted there; `""` is the next one."""
+    found = [each for each in promotions.targets(stage) if to in ("", each.key)]
+    if not found:
+        return [f"There is no way from {stage.name} to {to or 'a later stage'} now."]
+    target, plan = found[0], StagePlan.from_json(found[0].plan)
+    return [
+        f"{stage.name} ends; runs that are open go on.",
+        f"{target.name} begins, with a coverage of {plan.coverage_steps[0]:g} %.",
+        *plan_in_words(target),
+    ]
+
+
 def _what_lacks(stage: Stage) -> Shown:
+    return Shown("rollout/lacking.html", say_in(stage))
+
+
+def say_in(stage: Stage) -> dict[str, Any]:
+    """The checks that a promotion has to pass, and how many it does not."""
     checks = [promotions.shown(stage), *readiness.checks(stage)]
     lacking = sum(not check.is_met for check in checks)
-    return Shown("rollout/lacking.html", {"checks": checks, "lacking": lacking})
+    return {"checks": checks, "lacking": lacking}
 
 
 def _effects_of_rolling_back(stage: Stage) -> list[str]:
@@ -176,7 +194,7 @@ ACTS = (
         form=PromotionForm,
         hidden=_cannot_promote,
         about=_what_lacks,
-        effects=_effects_of_promoting,
+        effects=_effects_of_asking,
     ),
     Act(
         name="request_start",

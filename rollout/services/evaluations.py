@@ -18,7 +18,7 @@ from rollout.domain import evaluations as domain
 from rollout.domain.evaluations import Mode
 from rollout.domain.judgements import Verdict
 from rollout.domain.promotion import RULES, live_rule
-from rollout.domain.stages import Act, StagePlan, StageState, after
+from rollout.domain.stages import Act, StageState, after
 from rollout.domain.verbs import Verb
 from rollout.models import OPEN_STATES, Attempt, Evaluation, RolloutKind, Stage
 from rollout.services import (
@@ -36,6 +36,7 @@ from rollout.services.evidence import Gathered
 EVERY = timedelta(seconds=30)  # a run that is open for too long ends without a report
 NAME = "evaluations"
 _HOLDS = (Verdict.HOLD, Verdict.INCONCLUSIVE)
+_PROVEN = (Verdict.PROMOTE, Verdict.AWAIT_APPROVAL)
 
 
 def sweep() -> None:
@@ -66,6 +67,8 @@ def evaluate(stage_id: int, *, by: Actor, reason: str) -> Evaluation | None:
     )
     last = evidence.latest(attempt)
     if last is not None and not _is_news(last, live, gathered):
+        if last.verdict in _PROVEN:  # what stood in its way may be gone by now
+            _carry_out(stage, last, by=by)
         return last
     kept = _keep(attempt, live, gathered, by=by)
     for shadow in others:
@@ -182,11 +185,10 @@ def _carry_out(stage: Stage, kept: Evaluation, *, by: Actor) -> None:
         )
     elif verdict in _HOLDS and state != StageState.HOLDING:
         _move(stage, Act.HOLD, Verb.STAGE_HELD, kept, by=by)
-    elif verdict in (Verdict.PROMOTE, Verdict.AWAIT_APPROVAL):
+    elif verdict in _PROVEN:
         if state == StageState.RUNNING:
             _move(stage, Act.FIND_PROMOTABLE, Verb.STAGE_PROMOTABLE, kept, by=by)
-        plan = StagePlan.from_json(stage.plan)
-        if verdict == Verdict.PROMOTE and plan.promotes_by_itself:
+        if verdict == Verdict.PROMOTE and promotions.is_due(stage):
             promotions.promote_by_plan(stage.pk, by=by, reason=kept.sentence)
     elif verdict == Verdict.COLLECT and state == StageState.PROMOTABLE:
         _move(stage, Act.FIND_WANTING, Verb.STAGE_FOUND_WANTING, kept, by=by)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef, Q
 
 from portal import clock
 from portal.errors import Conflict
@@ -19,6 +19,7 @@ from rollout.domain.evidence import RunFacts, outcomes_of
 from rollout.domain.gates import Gate, GateStatus
 from rollout.domain.runs import RunKind, RunStatus
 from rollout.domain.sample_ratio import SampleRatio
+from rollout.domain.schemas import GATE_LETTERS
 from rollout.domain.stages import StagePlan
 from rollout.models import Attempt, Decision, Evaluation, FailureReview, Run
 from rollout.services import snapshots
@@ -26,6 +27,7 @@ from rollout.services import snapshots
 UNKNOWN = "unknown"
 # Decisions younger than this may still have older ones behind them, uncommitted.
 SETTLING = timedelta(seconds=5)
+MOST_UNREVIEWED = 100  # of one look; whoever reviews them sees the next ones
 MOST_DECISIONS = 50_000  # of one look at the sample ratio; the next one goes on
 
 _FIELDS = (
@@ -115,27 +117,33 @@ def check_own(evaluation: Evaluation, attempt: Attempt) -> None:
 
 
 def unreviewed(attempt: Attempt) -> list[tuple[Run, str]]:
-    """Hard gates of this attempt that failed for good and nobody has looked at."""
-    failed = _failed(attempt)
-    seen = set(
-        FailureReview.objects.filter(run__in=[run.pk for run, _ in failed]).values_list(
-            "run_id", "gate"
-        )
-    )
-    return [(run, gate) for run, gate in failed if (run.pk, gate) not in seen]
+    """Hard gates of this attempt that failed for good and nobody has looked at.
 
-
-def _failed(attempt: Attempt) -> list[tuple[Run, str]]:
-    is_fail = Q()
-    for letter in "ABCDEF":
-        is_fail |= Q(**{f"gates__{letter}__status": str(GateStatus.FAIL)})
-    runs = attempt.runs.filter(is_fail, kind=RunKind.LIVE).order_by("start_order")
+    The first ones, `MOST_UNREVIEWED` at most: a stage that fails and fails must not
+    cost more with every run.
+    """
+    is_open = Q()
+    for letter in GATE_LETTERS:
+        seen = FailureReview.objects.filter(run=OuterRef("pk"), gate=letter)
+        is_open |= _has_failed(letter) & ~Exists(seen)
+    runs = attempt.runs.filter(is_open, kind=RunKind.LIVE).order_by("start_order")
+    found = list(runs.only("run_id", "gates", "attempt")[:MOST_UNREVIEWED])
+    reviews = FailureReview.objects.filter(run__in=[run.pk for run in found])
+    seen = set(reviews.values_list("run_id", "gate"))
     return [
         (run, letter)
-        for run in runs.only("run_id", "gates", "attempt")
+        for run in found
         for letter, gate in sorted(run.gates.items())
-        if gate["status"] == GateStatus.FAIL and gate["confirmed_by"]
-    ]
+        if gate["status"] == GateStatus.FAIL
+        and gate["confirmed_by"]
+        and (run.pk, letter) not in seen
+    ][:MOST_UNREVIEWED]
+
+
+def _has_failed(letter: str) -> Q:
+    """The gate of that letter has failed for good."""
+    failed = Q(**{f"gates__{letter}__status": str(GateStatus.FAIL)})
+    return failed & ~Q(**{f"gates__{letter}__confirmed_by": ""})
 
 
 def _earlier(attempt: Attempt, fingerprint: str, most: int) -> list[tuple]:

@@ -16,7 +16,7 @@ from rollout.domain.judgements import Verdict
 from rollout.domain.readiness import Check, Light, missing
 from rollout.domain.stages import Act, StagePlan, StageState, after
 from rollout.domain.verbs import Verb
-from rollout.models import Stage
+from rollout.models import Attempt, Stage
 from rollout.services import evidence, freezes, readiness, snapshots, stages
 
 PROMOTE = "rollout.stage.promote"
@@ -35,7 +35,7 @@ def promote_by_plan(stage_id: int, *, by: Actor, reason: str) -> Stage:
     """Go on because the plan says that proven evidence suffices."""
     stage = stages.locked(stage_id)
     require(by, May.HOLD, rollout=stage.rollout.key)
-    if not StagePlan.from_json(stage.plan).promotes_by_itself:
+    if not _goes_by_plan(stage):
         raise WrongMoment(
             "This stage is promoted by people.",
             code="APPROVAL_REQUIRED",
@@ -44,6 +44,25 @@ def promote_by_plan(stage_id: int, *, by: Actor, reason: str) -> Stage:
     _check(stage, {})
     _promote(stage, {}, by=by, reason=reason, is_by_plan=True)
     return stage
+
+
+def is_due(stage: Stage) -> bool:
+    """Whether the plan promotes a stage now whose evidence suffices.
+
+    Until then it stays promotable: its coverage widens, or people go on with it.
+    """
+    return (
+        stage.state == StageState.PROMOTABLE
+        and _goes_by_plan(stage)
+        and not lacking(stage)
+    )
+
+
+def _goes_by_plan(stage: Stage) -> bool:
+    """Whether nobody is asked; what was rolled back is entered again by people only."""
+    if not StagePlan.from_json(stage.plan).promotes_by_itself:
+        return False
+    return all(each.state != StageState.ROLLED_BACK for each in targets(stage)[:1])
 
 
 def targets(stage: Stage) -> list[Stage]:
@@ -106,8 +125,8 @@ def _evidence(light: Light, says: str) -> Check:
 
 def _check(stage: Stage, payload: dict) -> None:
     freezes.check_unfrozen(stage.rollout_id)
-    after(_promotable(stage), Act.PROMOTE)
     attempt = stages.open_attempt(stage)
+    _check_state(stage, attempt)
     evaluation = evidence.latest(attempt) if attempt else None
     if evaluation is not None and not _is_judged_by_person(stage):
         evidence.check_own(evaluation, attempt)
@@ -119,6 +138,21 @@ def _check(stage: Stage, payload: dict) -> None:
             possible=["hold", "roll back"],
         )
     _target(stage, payload)
+
+
+def _check_state(stage: Stage, attempt: Attempt | None) -> None:
+    """Refuse what is not promotable: with what its evidence lacks, if that is why."""
+    try:
+        after(_promotable(stage), Act.PROMOTE)
+    except WrongMoment as refusal:
+        shown_so_far = evidence.latest(attempt) if attempt else None
+        if stage.state != StageState.RUNNING or shown_so_far is None:
+            raise
+        raise WrongMoment(
+            f"{refusal} {shown_so_far.sentence}",
+            **refusal.facts,
+            evaluation=shown_so_far.digest,
+        ) from None
 
 
 def _is_judged_by_person(stage: Stage) -> bool:

@@ -42,14 +42,20 @@ def failures_reviewed(stage: Stage) -> Check:
             says="every hard-gate failure of this attempt has been looked at",
         )
     run, gate = open_ones[0]
-    more = f" and {len(open_ones) - 1} more" if open_ones[1:] else ""
+    more = f" and {_how_many(open_ones[1:])} more" if open_ones[1:] else ""
     return Check(
         name="Failures reviewed",
         light=Light.RED,
         says=f"gate {gate} of {run.run_id}{more} failed and nobody has looked at it",
         remedy="Review the failure",
-        link=f"/admin/rollout/run/{run.pk}/change/",
+        link=f"/admin/rollout/run/{run.pk}/act/review_{gate}/",
     )
+
+
+def _how_many(others: list) -> str:
+    """So many, as far as they were looked for."""
+    is_cut = len(others) >= evidence.MOST_UNREVIEWED - 1
+    return f"at least {len(others)}" if is_cut else str(len(others))
 
 
 def on_call(stage: Stage) -> Check:

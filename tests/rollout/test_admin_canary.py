@@ -12,7 +12,7 @@ from portal import clock
 from portal.models import Approval
 from rollout.domain.stages import StageState
 from rollout.models import Evaluation, Stage
-from rollout.services import freezes, readiness, stages
+from rollout.services import freezes, promotions, readiness, stages
 from tests.builders import PASSWORD, an_actor
 from tests.rollout.builders import (
     KEY,
@@ -217,6 +217,71 @@ def test_one_asks_and_another_promotes_to_the_stage_that_was_chosen(client):
     confirm = page(Approval, "confirm", approval.pk)
     send(client, confirm, reason="Seen.", password=PASSWORD)
     assert Stage.objects.get(key="broad-rollout").state == StageState.RUNNING
+
+
+def test_whoever_confirms_reads_what_changes_what_lacks_and_the_evidence(client):
+    stage = a_proven_stage()
+    signed_in(client, "engineer")
+    address = page(Stage, "request_promotion", stage.pk)
+    send(client, address, to="broad-rollout", reason="Proven.")
+    approval = Approval.objects.get(state="pending")
+    signed_in(client, "qa")
+
+    for at in (
+        page(Approval, "change", approval.pk),
+        page(Approval, "confirm", approval.pk),
+    ):
+        body = client.get(at).content.decode()
+        said = words(body)
+        assert "Broad rollout begins, with a coverage of 5 %." in said
+        assert "Sandboxed web canary" not in said
+        assert "Admits the teams *; query classes *" in said
+        assert "The web is on." in said
+        assert "✓ green On call" in said
+        assert "Nothing stands in the way." in said
+        assert "11 of 11 passed; this proves at least 70 %" in said
+        assert body.count("<svg viewBox") == 1
+        assert "{&quot;to&quot;" not in body
+
+    freezes.freeze(
+        KEY,
+        "expansion",
+        clock.now() + timedelta(hours=3),
+        by=an_actor("qa"),
+        reason="Holidays.",
+    )
+    later = words(client.get(page(Approval, "confirm", approval.pk)).content.decode())
+    assert "This cannot be confirmed yet" in later
+    assert "✗ red No freeze : frozen by" in later
+
+
+def test_whoever_confirms_a_start_reads_whom_it_lets_in(client):
+    stage = a_rollout().stages.get(position=0)
+    asked = stages.request_start(stage.pk, by=an_actor("engineer"), reason="Go.")
+    signed_in(client, "qa")
+
+    said = words(client.get(page(Approval, "confirm", asked.pk)).content.decode())
+
+    assert "Offline baseline begins a new attempt" in said
+    assert "Admits the teams alpha, beta" in said
+    assert "Asked for: nothing further" not in said
+
+
+def test_the_page_of_a_request_costs_the_same_however_much_was_judged(client):
+    stage = a_proven_stage()
+    asked = promotions.request_promotion(
+        stage.pk, by=an_actor("engineer"), reason="Proven."
+    )
+    signed_in(client, "qa")
+    address = page(Approval, "confirm", asked.pk)
+    before = queries_of(client, address)
+
+    for number in range(3):
+        finished_runs(f"more-{number}", "PP")
+        judge(stage)
+
+    assert queries_of(client, address) == before
+    assert before <= 35
 
 
 def test_what_lacks_is_shown_before_anybody_asks_and_refused_in_words(client):

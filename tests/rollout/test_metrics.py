@@ -1,16 +1,27 @@
 """`/metrics`: who may ask, what is said, and what an answer costs."""
 
+from datetime import timedelta
+
 import pytest
+import time_machine
 from django.db import OperationalError
 from prometheus_client.parser import text_string_to_metric_families as parse
 
+from portal import clock
 from portal.models import Heartbeat
 from portal.services import actors, heartbeats, metrics
 from portal.services.jobs import enqueue
 from rollout.models import Directive, Rollout, Run
 from rollout.services import switch
 from tests.builders import a_person
-from tests.rollout.builders import ASKED, KEY, a_running_stage, a_service
+from tests.rollout.builders import (
+    ASKED,
+    KEY,
+    a_running_stage,
+    a_service,
+    an_open_stage,
+    finished_runs,
+)
 from tests.rollout.documents import a_manifest, raw
 from tests.rollout.test_api import Caller
 
@@ -139,6 +150,25 @@ def test_the_switch_and_what_decides_are_there(scrape):
     assert 0 <= scrape("portal_snapshot_age_seconds", **here) < 60
 
 
+def test_what_triggers_have_done_is_there_by_what_came_of_it(scrape, carry_out_jobs):
+    an_open_stage()
+    here = {"rollout": KEY, "trigger": "hard-gate-failed"}
+    assert scrape("portal_trigger_firings", **here, outcome="done") is None
+    assert scrape("portal_trigger_fired_timestamp_seconds", **here) is None
+    began = clock.now().timestamp()
+
+    finished_runs("bad", "FF")
+    while carry_out_jobs():
+        pass
+
+    assert scrape("portal_trigger_firings", **here, outcome="done") == 2
+    fired = scrape("portal_trigger_fired_timestamp_seconds", **here)
+    assert fired >= began
+    with time_machine.travel(clock.now() + timedelta(hours=2), tick=True):
+        assert scrape("portal_trigger_firings", **here, outcome="done") is None
+        assert scrape("portal_trigger_fired_timestamp_seconds", **here) == fired
+
+
 def test_a_drills_twin_is_not_there(client, service):
     Rollout(key="twin", name="A twin", kind="drill", salt="s").save_as(
         actors.host(), reason="test"
@@ -196,7 +226,7 @@ def test_without_the_database_what_was_counted_is_still_said(client, monkeypatch
 def test_an_answer_costs_the_same_whatever_happened(
     client, service, django_assert_num_queries
 ):
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(20):
         client.get("/metrics")
 
 

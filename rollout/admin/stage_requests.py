@@ -1,0 +1,52 @@
+"""Requests about stages, told to whoever confirms them."""
+
+from portal.admin.acts import Shown
+from portal.admin.approvals import Explained, explain
+from portal.models import Approval
+from rollout.admin.evaluations import weakest_of
+from rollout.admin.stage_acts import effects_of_promoting, plan_in_words, say_in
+from rollout.models import Stage
+from rollout.services import evidence, promotions, stages
+
+
+def _stage_of(approval: Approval) -> Stage:
+    return Stage.objects.select_related("rollout__switch").get(pk=approval.subject_id)
+
+
+def _promotion(approval: Approval) -> list[str]:
+    return effects_of_promoting(_stage_of(approval), to=approval.payload.get("to", ""))
+
+
+def _about_promotion(approval: Approval) -> Shown | None:
+    """The checks and the evidence on which the promotion rests, as they are now."""
+    stage = _stage_of(approval)
+    attempt = stages.open_attempt(stage)
+    evaluation = evidence.latest(attempt) if attempt else None
+    shown = {
+        **say_in(stage),
+        "attempt": attempt,
+        "evaluation": evaluation,
+        "charts": weakest_of(evaluation) if evaluation else [],
+    }
+    return Shown("rollout/promotion.html", shown)
+
+
+def _start(approval: Approval) -> list[str]:
+    stage = _stage_of(approval)
+    return [
+        f"{stage.name} begins a new attempt, with a coverage of {stage.coverage:g} %.",
+        *plan_in_words(stage),
+    ]
+
+
+def _resume(approval: Approval) -> list[str]:
+    stage = _stage_of(approval)
+    return [
+        f"{stage.name} goes on with a coverage of {stage.coverage:g} %, "
+        "and its evidence goes on counting.",
+    ]
+
+
+explain(promotions.PROMOTE, Explained(_promotion, _about_promotion))
+explain(stages.START, Explained(_start))
+explain(stages.RESUME, Explained(_resume))
