@@ -82,8 +82,12 @@ def _is_own(approval: Approval, actor: Actor) -> bool:
 
 
 def _told(approval: Approval) -> list[str]:
-    """What is asked for, in sentences, as far as somebody explains it."""
-    if known := EXPLAINED.get(approval.act):
+    """What is asked for, in sentences, as far as somebody explains it.
+
+    They tell of now, so only while nobody has decided: afterwards it may be otherwise.
+    """
+    known = EXPLAINED.get(approval.act)
+    if known and approval.state == ApprovalState.PENDING:
         return list(known.effects(approval))
     payload = json.dumps(approval.payload) if approval.payload else "nothing further"
     return [f"Asked for: {payload}."]
@@ -97,7 +101,7 @@ def _about(approval: Approval) -> Shown | None:
 
 def _effects(approval: Approval) -> list[str]:
     return [
-        f"This does: {title_of(approval)}, to {approval.subject_name}.",
+        f"This does: {title_of(approval)} ({approval.subject_name}).",
         *_told(approval),
         f"{approval.requester} asked for it: {approval.reason}",
         "It is done at once, in both your names.",
@@ -190,4 +194,7 @@ class ApprovalAdmin(GovernedAdmin):
 
     @admin.display(description="rests on")
     def rests_on(self, approval: Approval) -> str:
-        return format_html("<pre>{}</pre>", json.dumps(approval.base, indent=2))
+        base = json.dumps(approval.base, indent=2)
+        return format_html(
+            "<details><summary>As data</summary><pre>{}</pre></details>", base
+        )

@@ -33,8 +33,9 @@ def _about_promotion(approval: Approval) -> Shown | None:
 
 def _start(approval: Approval) -> list[str]:
     stage = _stage_of(approval)
+    share = f"{float(stage.coverage):g} %"
     return [
-        f"{stage.name} begins a new attempt, with a coverage of {stage.coverage:g} %.",
+        f"{stage.name} begins a new attempt, with a coverage of {share}.",
         *plan_in_words(stage),
     ]
 
@@ -42,7 +43,7 @@ def _start(approval: Approval) -> list[str]:
 def _resume(approval: Approval) -> list[str]:
     stage = _stage_of(approval)
     return [
-        f"{stage.name} goes on with a coverage of {stage.coverage:g} %, "
+        f"{stage.name} goes on with a coverage of {float(stage.coverage):g} %, "
         "and its evidence goes on counting.",
     ]
 

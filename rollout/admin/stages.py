@@ -11,7 +11,7 @@ from portal.admin.approvals import title_of
 from portal.admin.governed import GovernedAdmin
 from portal.domain.approvals import ApprovalState
 from portal.domain.roles import May
-from portal.models import Approval
+from portal.models import Approval, LedgerEntry
 from portal.services.access import may
 from portal.sessions import actor_of
 from portal.streams import stream_url
@@ -20,6 +20,7 @@ from rollout.admin.evaluations import evidence_of
 from rollout.domain.evaluations import Mode
 from rollout.domain.readiness import Check, Light
 from rollout.domain.stages import StagePlan, StageState
+from rollout.domain.verbs import Verb
 from rollout.models import OPEN_STATES, Attempt, Stage
 from rollout.services import evidence, promotions, readiness
 
@@ -66,10 +67,17 @@ def next_step(stage: Stage) -> NextStep | None:
 
 
 def _on_hold(stage: Stage) -> Check:
+    held = LedgerEntry.objects.filter(
+        subject_type=stage._meta.label_lower,
+        subject_id=str(stage.pk),
+        verb=Verb.STAGE_HELD,
+    ).first()
+    because = f" by {held.actor_name}: {held.reason}" if held else ""
     return Check(
         name="Hold",
         light=Light.RED,
-        says="the stage is on hold",
+        says=f"the stage is on hold{because}",
+        since=held.at if held else None,
         remedy="Ask to end the hold",
         link=f"/admin/rollout/stage/{stage.pk}/act/request_resume/",
     )

@@ -99,7 +99,7 @@ def shown(stage: Stage) -> Check:
         return Check(
             name="Coverage",
             light=Light.RED,
-            says=f"it is {stage.coverage:g} % of {steps}",
+            says=f"it is {float(stage.coverage):g} % of {steps}",
             remedy="Change the coverage",
             link=f"/admin/rollout/stage/{stage.pk}/act/coverage/",
         )

@@ -20,6 +20,7 @@ from tests.rollout.builders import (
     a_rollout,
     a_running_stage,
     an_open_stage,
+    confirmed,
     finished_runs,
 )
 from tests.rollout.test_admin import page, signed_in
@@ -151,7 +152,9 @@ def test_a_stage_on_hold_says_that_it_is_in_the_way(client):
 
     body = read(client, stage)
 
-    assert "✗ red Hold : the stage is on hold" in words(body)
+    said = words(body)
+    assert "✗ red Hold : the stage is on hold by " in said
+    assert ": wait ( 0" in said
     assert "request_promotion" not in buttons(body)
     assert "request_resume" in buttons(body)
 
@@ -262,9 +265,13 @@ def test_whoever_confirms_a_start_reads_whom_it_lets_in(client):
 
     said = words(client.get(page(Approval, "confirm", asked.pk)).content.decode())
 
-    assert "Offline baseline begins a new attempt" in said
+    assert "Offline baseline begins a new attempt, with a coverage of 100 %." in said
     assert "Admits the teams alpha, beta" in said
     assert "Asked for: nothing further" not in said
+
+    confirmed(asked)
+    afterwards = words(read(client, asked))
+    assert "Offline baseline begins" not in afterwards
 
 
 def test_the_page_of_a_request_costs_the_same_however_much_was_judged(client):
