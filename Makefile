@@ -48,6 +48,7 @@ check: lint types ## Everything but the tests that CI runs
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	PRODUCTION=1 HTTPS=1 ALLOWED_HOSTS=portal.example.org \
 	SECRET_KEY=$$(head -c 48 /dev/urandom | base64 -w0) \
+	ENCRYPTION_KEYS=$$(head -c 48 /dev/urandom | base64 -w0) \
 	DATABASE_URL=postgres://portal@db/portal REDIS_URL=redis://queue/0 \
 	$(BIN)/python manage.py check --deploy --fail-level WARNING
 

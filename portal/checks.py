@@ -45,7 +45,7 @@ def _production_is_configured(**_: Any) -> list[CheckMessage]:
         found.append(Error("ALLOWED_HOSTS lets every host name in.", id="portal.E003"))
     if not settings.REST_FRAMEWORK.get("DEFAULT_THROTTLE_CLASSES"):
         found.append(Error("The API has no rate limit.", id="portal.E004"))
-    for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY"):
+    for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ENCRYPTION_KEYS"):
         if not os.environ.get(name):
             found.append(
                 Warning(

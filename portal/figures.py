@@ -5,6 +5,7 @@ import shutil
 from django.conf import settings
 from django.db import connection
 
+from portal.domain.notifications import EndpointState
 from portal.services import health, heartbeats
 from portal.services.metrics import Rows, figure
 
@@ -102,3 +103,35 @@ def parts() -> Rows:
 def free_space() -> Rows:
     settings.ARTIFACTS_DIR.mkdir(parents=True, exist_ok=True)
     return [((), shutil.disk_usage(settings.ARTIFACTS_DIR).free)]
+
+
+@figure("portal_endpoints", "Endpoints that are told of events, or not.", "state")
+def endpoints() -> Rows:
+    found = dict.fromkeys(map(str, EndpointState), 0)
+    found |= dict(asked("SELECT state, count(*) FROM portal_endpoint GROUP BY state"))
+    return [((state,), count) for state, count in found.items()]
+
+
+@figure(
+    "portal_deliveries_waiting",
+    f"Notifications that have not arrived yet; counted up to {MOST_COUNTED}.",
+)
+def deliveries_waiting() -> Rows:
+    found = asked(
+        "SELECT count(*) FROM (SELECT 1 FROM portal_delivery "
+        "WHERE state = 'waiting' LIMIT %s) waiting",
+        MOST_COUNTED,
+    )
+    return [((), found[0][0])]
+
+
+@figure(
+    "portal_delivery_lag_seconds",
+    "How long the oldest notification that has not arrived yet has waited.",
+)
+def delivery_lag() -> Rows:
+    found = asked(
+        "SELECT extract(epoch FROM statement_timestamp() - min(created_at)) "
+        "FROM portal_delivery WHERE state = 'waiting'"
+    )
+    return [((), float(found[0][0] or 0))]

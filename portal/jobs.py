@@ -1,6 +1,6 @@
 """Where RQ and the job table meet: a bell rung over there, a row carried out here.
 
-RQ carries nothing but the id of a row.
+RQ carries nothing but the id of a row. The jobs of this app are at the end.
 """
 
 import os
@@ -17,8 +17,10 @@ from rq.job import Job as RqJob
 from rq.job import JobStatus
 from rq.serializers import JSONSerializer
 
+from portal.domain import jobs as domain
 from portal.models import Job
-from portal.services import heartbeats, jobs
+from portal.services import heartbeats, jobs, notifications
+from portal.services.schedule import every
 
 log = structlog.get_logger(__name__)
 
@@ -112,3 +114,13 @@ class QueueWorker(Worker):
             log.warning("heartbeat_failed", error=str(error))
         finally:
             connections.close_all()  # never hand an open connection to a fork
+
+
+jobs.define(notifications.DELIVER_JOB, queue=domain.Queue.DELIVERY)
+every(notifications.EVERY, notifications.NAME, notifications.sweep)
+
+
+def deliver_next(endpoint_id: int) -> None:
+    """Safe to run twice: an attempt that was written down is not made again; one that
+    was not is, with the same id, by which the receiver knows it."""
+    notifications.deliver_next(endpoint_id)

@@ -10,8 +10,9 @@ from django.urls import reverse
 from portal.admin.approvals import may_confirm, title_of
 from portal.dashboard import Panel, register
 from portal.domain.approvals import ApprovalState
-from portal.models import Actor, Approval, LedgerEntry
-from portal.services import health
+from portal.domain.notifications import EndpointState
+from portal.models import Actor, Approval, Endpoint, LedgerEntry
+from portal.services import health, notifications
 from portal.sessions import actor_of
 
 
@@ -71,7 +72,22 @@ def parts(request: HttpRequest) -> dict[str, Any]:
     }
 
 
+def told(request: HttpRequest) -> dict[str, Any]:
+    """Whether those who want to know are told."""
+    known = list(Endpoint.objects.order_by("name")[:MOST_NEEDS])
+    late = notifications.late()
+    failed = [each for each in known if each.state == EndpointState.FAILED]
+    return {
+        "active": [each for each in known if each.state == EndpointState.ACTIVE],
+        "failed": failed,
+        "late": late,
+        "is_known": bool(known),
+        "is_well": not late and not failed,
+    }
+
+
 NEEDS.append(requests_of_others)
 register(Panel(40, "portal/panels/waiting_for_me.html", waiting_for_me, width="wide"))
 register(Panel(50, "portal/panels/parts.html", parts))
+register(Panel(55, "portal/panels/told.html", told))
 register(Panel(60, "portal/panels/last_lines.html", last_lines, width="full"))

@@ -40,6 +40,9 @@ def _kept_secret(name: str) -> str:
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env("SECRET_KEY", default="") or _kept_secret("secret-key")
 TOKEN_KEY = env("TOKEN_KEY", default="") or SECRET_KEY
+ENCRYPTION_KEYS = env.list("ENCRYPTION_KEYS", default=[]) or [
+    _kept_secret("encryption-key")
+]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 IS_HTTPS = env.bool("HTTPS", default=False)
 IS_PRODUCTION = env.bool("PRODUCTION", default=False)
@@ -262,6 +265,18 @@ MAX_STALE_SECONDS = env.float("MAX_STALE_SECONDS", default=60.0)
 STREAM_TICKET_SECONDS = env.int("STREAM_TICKET_SECONDS", default=600)
 EDGE_SNAPSHOT = VAR / "edge-snapshot.json"
 KILL_FILE = Path(env("KILL_FILE", default=str(VAR / "KILL")))
+
+# Notifications: hosts that may be private or speak plain HTTP, and the mail server
+
+WEBHOOK_ALLOWED_HOSTS = frozenset(
+    host.lower() for host in env.list("WEBHOOK_ALLOWED_HOSTS", default=[])
+)
+WEBHOOK_TIMEOUT_SECONDS = env.float("WEBHOOK_TIMEOUT_SECONDS", default=10.0)
+EMAIL_IS_CONFIGURED = bool(env("EMAIL_URL", default=""))
+if EMAIL_IS_CONFIGURED:
+    vars().update(env.email("EMAIL_URL"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="portal@localhost")
 
 # History and logs
 

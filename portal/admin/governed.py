@@ -12,7 +12,7 @@ from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 
 from portal.admin.acts import ActsMixin
-from portal.domain.redaction import redact_value
+from portal.domain.redaction import MASK, redact_value
 from portal.models import LedgerEntry
 
 MOST_COUNTED = 10_000
@@ -88,6 +88,7 @@ def versions_of(subject: Model) -> list[dict[str, Any]]:
             : MOST_VERSIONS + 1
         ]
     )
+    hidden = getattr(subject, "encrypted_fields", ())
     found = []
     for index, row in enumerate(rows[:MOST_VERSIONS]):
         older = rows[index + 1] if index + 1 < len(rows) else None
@@ -97,8 +98,8 @@ def versions_of(subject: Model) -> list[dict[str, Any]]:
             changes = [
                 {
                     "field": c.field.replace("_", " "),
-                    "old": redact_value(c.old),
-                    "new": redact_value(c.new),
+                    "old": redact_value(c.old) if c.field not in hidden else MASK,
+                    "new": redact_value(c.new) if c.field not in hidden else MASK,
                 }
                 for c in delta.changes
             ]

@@ -66,6 +66,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": "Who is told",
+            "items": [
+                _item("Endpoints", "notifications", "portal_endpoint_changelist"),
+                _item("Deliveries", "outgoing_mail", "portal_delivery_changelist"),
+                _item("Notifications", "feed", "portal_notification_changelist"),
+            ],
+        },
+        {
             "title": "Record",
             "items": [
                 _item("Ledger", "menu_book", "portal_ledgerentry_changelist"),

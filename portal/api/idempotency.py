@@ -26,17 +26,21 @@ ON CONFLICT (actor_id, key) DO NOTHING RETURNING id
 
 
 def idempotent(
-    handler: Callable[..., Response] | None = None, *, is_replayed: bool = True
+    handler: Callable[..., Response] | None = None,
+    *,
+    is_replayed: bool = True,
+    forgets: tuple[str, ...] = (),
 ) -> Any:
     """Make a POST take an `Idempotency-Key`.
 
     The key is inserted in the transaction of the effect: two requests at once have
     one effect, and a refusal leaves no key behind. With `is_replayed=False` a
     repetition is carried out again instead of answered from memory: for acts that
-    are idempotent themselves and must look at the switch first (decision 5).
+    are idempotent themselves and must look at the switch first (decision 5). What it
+    `forgets` of an answer is shown once and stored nowhere.
     """
     if handler is None:
-        return lambda inner: idempotent(inner, is_replayed=is_replayed)
+        return lambda inner: idempotent(inner, is_replayed=is_replayed, forgets=forgets)
 
     @wraps(handler)
     def wrapped(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -48,7 +52,7 @@ def idempotent(
             if row_id is not None:
                 response = handler(view, request, *args, **kwargs)
                 if is_replayed:
-                    _remember(row_id, response)
+                    _remember(row_id, response, forgets)
                 return response
             known = IdempotencyKey.objects.get(actor=request.user, key=key)
             if known.request_digest != asked:
@@ -88,11 +92,14 @@ def is_used(actor_id: int, key: str) -> bool:
     return IdempotencyKey.objects.filter(actor_id=actor_id, key=key).exists()
 
 
-def _remember(row_id: int, response: Response) -> None:
+def _remember(row_id: int, response: Response, forgets: tuple[str, ...]) -> None:
+    data = response.data
+    if forgets:
+        data = {key: None if key in forgets else data[key] for key in data}
     IdempotencyKey.objects.filter(pk=row_id).update(
         status=response.status_code,
         headers=dict(response.headers),
-        body=json.dumps(response.data, default=str).encode(),
+        body=json.dumps(data, default=str).encode(),
     )
 
 

@@ -46,6 +46,8 @@ class May(StrEnum):
     READ_DIRECTIVES = "read_directives"
     INGEST = "ingest"
     REQUEUE_JOB = "requeue_job"
+    MANAGE_ENDPOINTS = "manage_endpoints"
+    REDELIVER = "redeliver"
 
 
 # What only ever leads towards safety: an emergency waits for nobody.
@@ -72,6 +74,8 @@ GRANTS: dict[Role, frozenset[May]] = {
             May.SIGN_AS_ARCHITECT,
             May.WAIVE,
             May.CONFIRM_ACCESS,
+            May.MANAGE_ENDPOINTS,
+            May.REDELIVER,
         }
     ),
     Role.QA: frozenset(
@@ -102,6 +106,7 @@ GRANTS: dict[Role, frozenset[May]] = {
             May.WORK_INCIDENT,
             May.INGEST,
             May.REQUEUE_JOB,
+            May.REDELIVER,
         }
     ),
     Role.OPERATOR: frozenset(
@@ -116,10 +121,19 @@ GRANTS: dict[Role, frozenset[May]] = {
             May.WORK_INCIDENT,
             May.INGEST,
             May.REQUEUE_JOB,
+            May.REDELIVER,
         }
     ),
     Role.AUDITOR: frozenset({May.READ}),
-    Role.ADMINISTRATOR: frozenset({May.READ, May.MANAGE_ACCESS, May.CONFIRM_ACCESS}),
+    Role.ADMINISTRATOR: frozenset(
+        {
+            May.READ,
+            May.MANAGE_ACCESS,
+            May.CONFIRM_ACCESS,
+            May.MANAGE_ENDPOINTS,
+            May.REDELIVER,
+        }
+    ),
 }
 
 
@@ -145,6 +159,7 @@ SCOPE_GRANTS: dict[Scope, frozenset[May]] = {
             May.ROLL_BACK,
             May.REQUEST_EXPOSURE,
             May.PROPOSE_CHANGE,
+            May.REDELIVER,
         }
     ),
     Scope.KILL: frozenset({May.ENGAGE_SWITCH}),
@@ -158,6 +173,7 @@ SYSTEM_GRANTS: frozenset[May] = frozenset(
 HOST_GRANTS: frozenset[May] = SYSTEM_GRANTS | {
     May.MANAGE_ACCESS,
     May.REQUEUE_JOB,
+    May.REDELIVER,
     May.PROPOSE_CHANGE,  # what takes a second person also takes a first one with a name
 }
 

@@ -2,9 +2,11 @@
 
 from portal.models.actors import Actor, ActorKind, Authentication
 from portal.models.approvals import Approval
+from portal.models.endpoints import Endpoint
 from portal.models.idempotency import IdempotencyKey
 from portal.models.jobs import Heartbeat, Job
 from portal.models.ledger import LedgerEntry
+from portal.models.notifications import Delivery, DeliveryAttempt, Notification
 from portal.models.people import Person, RoleGrant
 from portal.models.tokens import ApiToken
 from portal.models.tracked import Evidence, SilentChange, Tracked, version_digest
@@ -15,11 +17,15 @@ __all__ = [
     "ApiToken",
     "Approval",
     "Authentication",
+    "Delivery",
+    "DeliveryAttempt",
+    "Endpoint",
     "Evidence",
     "Heartbeat",
     "IdempotencyKey",
     "Job",
     "LedgerEntry",
+    "Notification",
     "Person",
     "RoleGrant",
     "SilentChange",

@@ -105,6 +105,7 @@ def request(
         payload=payload,
         digest=approval.digest,
         expires_at=approval.expires_at,
+        rollout=approvable.rollout_of(subject),
     )
     return approval
 

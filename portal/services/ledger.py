@@ -1,11 +1,12 @@
 """Writing and checking the ledger."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from itertools import chain
 from json import loads
+from typing import Any
 from uuid import UUID
 
 import uuid_utils
@@ -31,6 +32,15 @@ from portal.models import Actor, LedgerEntry, Tracked
 # Held from `record` to the end of the transaction: entries come into being one after
 # the other, so that `seq` has no holes and every link has its predecessor.
 LOCK = 0x1ED6E5
+
+# Who else is told of a line, in its transaction: `listener(entry, subject, details)`.
+Listener = Callable[[LedgerEntry, Model, dict[str, Any]], None]
+_listeners: list[Listener] = []
+
+
+def also_tell(listener: Listener) -> None:
+    """Have `listener` called with every line, as a part of the act that writes it."""
+    _listeners.append(listener)
 
 
 def record(
@@ -60,6 +70,7 @@ def record(
     uuid = UUID(str(uuid_utils.uuid7()))
     request_id = str(get_contextvars().get("request_id", ""))
     reason = redact(reason)
+    said = redact_value(plain(details))
     entry = LedgerEntry(
         seq=seq,
         uuid=uuid,
@@ -78,7 +89,7 @@ def record(
             **_projection(entry),
             "actor": {"kind": by.kind, "id": str(by.pk), "name": by.name},
             "authenticated_by": str(by.authenticated_by),
-            "details": redact_value(plain(details)),
+            "details": said,
             "versions": versions,
         }
     )
@@ -86,6 +97,8 @@ def record(
     entry.leaf = leaf_of(body)
     entry.link = link_of(prev, seq, entry.leaf)
     entry.save()
+    for listener in _listeners:
+        listener(entry, subject, said)
     return entry
 
 

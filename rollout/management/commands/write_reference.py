@@ -9,9 +9,10 @@ from django.core.management.base import CommandParser
 
 from portal.commands import PortalCommand
 from portal.domain import approvals, jobs
+from portal.domain import notifications as told
 from portal.domain import verbs as portal_verbs
 from portal.domain.roles import GRANTS, SCOPE_GRANTS, May
-from portal.services import metrics
+from portal.services import metrics, notifications
 from rollout.domain import baseline, changes, directives, runs, stages, switch
 from rollout.domain import verbs as rollout_verbs
 from rollout.domain.bucketing import COVERAGE_SEED, VARIANT_SEED, bucket
@@ -49,6 +50,8 @@ def states() -> str:
         "Directive": directives.MOVES,
         "Approval": approvals.MOVES,
         "Job": jobs.MOVES,
+        "Endpoint": told.ENDPOINT_MOVES,
+        "Delivery": told.DELIVERY_MOVES,
     }
     parts = ["# States\n"]
     for name, moves in machines.items():
@@ -136,6 +139,24 @@ def counts() -> str:
     return f"# Metrics\n\n{_table(['metric', 'type', 'labels', 'meaning'], rows)}"
 
 
+def events() -> str:
+    """What endpoints can be told of."""
+    rows = [
+        [
+            f"`{event.name}`",
+            str(event.severity),
+            event.meaning,
+            ", ".join(f"`{fact}`" for fact in event.facts),
+            f"`{verb}`",
+        ]
+        for verb, event in sorted(
+            notifications.EVENTS.items(), key=lambda each: each[1].name
+        )
+    ]
+    header = ["event", "severity", "meaning", "facts", "verb of the ledger"]
+    return f"# Events\n\n{_table(header, rows)}"
+
+
 def bucketing() -> str:
     """Vectors for whoever computes buckets in another language."""
     salts = ("salt", "0123456789abcdef")
@@ -162,6 +183,7 @@ PAGES = {
     "verbs.md": verbs,
     "baseline.md": flags,
     "metrics.md": counts,
+    "events.md": events,
 }
 
 
