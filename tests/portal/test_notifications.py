@@ -406,6 +406,23 @@ def test_a_job_that_is_run_twice_delivers_once(admin, allows):
     assert DeliveryAttempt.objects.count() == 1
 
 
+def test_what_a_worker_died_of_is_sent_again_with_the_same_id(admin, allows):
+    with a_receiver(answers(200)) as receiver:
+        allows(receiver)
+        endpoint = an_endpoint(admin, receiver.url)
+        endpoints.test(endpoint.pk, by=admin, reason="t")
+        with transaction.atomic():  # killed after the answer, before the commit
+            notifications.deliver_next(endpoint.pk)
+            transaction.set_rollback(True)
+
+        done = deliver(endpoint)
+
+    assert (done.state, done.attempts) == ("delivered", 1)
+    first, second = receiver.requests
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    assert first.body == second.body
+
+
 # Chat and e-mail
 
 
