@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
@@ -14,10 +14,13 @@ warnings.filterwarnings(
     "ignore", message="StreamingHttpResponse must consume synchronous iterators"
 )
 
-web = get_asgi_application()
+django.setup(set_prefix=False)
 
-from rollout.edge.app import Edge  # noqa: E402 (the apps have to be loaded first)
+# The apps have to be loaded first.
+from portal.bodies import StreamingHandler  # noqa: E402
+from rollout.edge.app import Edge  # noqa: E402
 
+web = StreamingHandler()
 edge = Edge()
 
 

@@ -83,6 +83,12 @@ class Unavailable(Refusal):
     code = "UNAVAILABLE"
 
 
+class NoRoom(Refusal):
+    """There is no room for it: the disk is full, or a quota is used up."""
+
+    code = "NO_ROOM"
+
+
 def problem(
     status: HTTPStatus, *, code: str, detail: str, path: str, request_id: str
 ) -> dict[str, object]:

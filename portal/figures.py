@@ -1,8 +1,5 @@
 """What `/metrics` reads of what every part shares."""
 
-import shutil
-
-from django.conf import settings
 from django.db import connection
 
 from portal.domain.notifications import EndpointState
@@ -97,12 +94,6 @@ def heartbeat_ages() -> Rows:
 def parts() -> Rows:
     found = health.findings()
     return [((name,), finding.is_well) for name, finding in found.items()]
-
-
-@figure("portal_artifacts_free_bytes", "Free space where artifacts are kept.")
-def free_space() -> Rows:
-    settings.ARTIFACTS_DIR.mkdir(parents=True, exist_ok=True)
-    return [((), shutil.disk_usage(settings.ARTIFACTS_DIR).free)]
 
 
 @figure("portal_endpoints", "Endpoints that are told of events, or not.", "state")

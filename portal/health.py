@@ -17,9 +17,9 @@ def livez(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when every part is well, 503 with the parts that are not."""
+    """200 when every vital part is well, 503 otherwise; with what each part says."""
     found = health.findings()
-    is_ready = all(finding.is_well for finding in found.values())
+    is_ready = all(each.is_well or not each.is_vital for each in found.values())
     return JsonResponse(
         {
             "status": "ready" if is_ready else "not ready",

@@ -221,6 +221,31 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 MAX_DOCUMENT_BYTES = 2 * 1024 * 1024
 MAX_EVENTS_BYTES = 4 * 1024 * 1024
 MAX_ARTIFACT_BYTES = env.int("MAX_ARTIFACT_BYTES", default=256 * 1024 * 1024)
+FILE_UPLOAD_TEMP_DIR = VAR / "incoming"  # bodies on their way in, never in /tmp
+FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
+
+# The artifact vault: a directory, or a bucket once it is named. Credentials of a bucket
+# are found where its library looks for them (AWS_ACCESS_KEY_ID, a profile, a role).
+
+ARTIFACTS_S3_BUCKET = env("ARTIFACTS_S3_BUCKET", default="")
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "artifacts": {
+        "BACKEND": "rollout.services.bucket.Bucket",
+        "OPTIONS": {
+            "bucket_name": ARTIFACTS_S3_BUCKET,
+            "endpoint_url": env("ARTIFACTS_S3_ENDPOINT", default=None),
+            "region_name": env("ARTIFACTS_S3_REGION", default=None),
+            "location": env("ARTIFACTS_S3_PREFIX", default=""),
+        },
+    }
+    if ARTIFACTS_S3_BUCKET
+    else {"BACKEND": "rollout.services.directory.Directory"},
+}
+ARTIFACTS_QUOTA_BYTES = env.int("ARTIFACTS_QUOTA_BYTES", default=0)  # per rollout
+ARTIFACTS_LEAST_FREE_BYTES = env.int("ARTIFACTS_LEAST_FREE_BYTES", default=5 * 10**9)
+ARTIFACTS_CHECKED_EVERY_DAYS = env.int("ARTIFACTS_CHECKED_EVERY_DAYS", default=30)
 
 # The API
 

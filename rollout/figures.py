@@ -11,6 +11,7 @@ from portal.services.metrics import Rows, figure
 from rollout.domain.directives import DirectiveState
 from rollout.models import (
     OPEN_STATES,
+    Content,
     Directive,
     Rollout,
     RolloutKind,
@@ -20,7 +21,9 @@ from rollout.models import (
     Switch,
     Trigger,
     TriggerFiring,
+    VaultUse,
 )
+from rollout.services import vault
 
 FIRINGS_OF = timedelta(hours=1)
 _IS_LIVE = {"rollout__kind": RolloutKind.LIVE}
@@ -159,3 +162,40 @@ def overdue_runs() -> Rows:
 def overdue_directives() -> Rows:
     issued = Directive.objects.filter(state=DirectiveState.ISSUED, due_at__lt=Now())
     return [((), issued[:MOST_COUNTED].count())]
+
+
+@figure(
+    "portal_artifacts_free_bytes",
+    "Free space where artifacts are kept; nothing is said of a bucket.",
+)
+def free_space() -> Rows:
+    free = vault.free_bytes()
+    return [] if free is None else [((), free)]
+
+
+@figure(
+    "portal_artifacts_used_bytes",
+    "How much a rollout's artifacts are, every version counted.",
+    "rollout",
+)
+def used_space() -> Rows:
+    found = VaultUse.objects.filter(**_IS_LIVE).values_list("rollout__key", "bytes")
+    return [((key,), used) for key, used in found]
+
+
+@figure(
+    "portal_artifacts_damaged",
+    f"Contents of the vault that were found missing or damaged, up to {MOST_COUNTED}.",
+)
+def damaged() -> Rows:
+    return [((), len(Content.objects.exclude(trouble="")[:MOST_COUNTED]))]
+
+
+@figure(
+    "portal_artifacts_oldest_check_seconds",
+    "How long ago the content was read that was not read for the longest.",
+)
+def oldest_check() -> Rows:
+    oldest = Content.objects.order_by("checked_at").first()
+    age = clock.now() - oldest.checked_at if oldest else None
+    return [((), age.total_seconds() if age else 0)]

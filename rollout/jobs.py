@@ -6,6 +6,7 @@ from portal.services.jobs import define
 from portal.services.schedule import every
 from rollout.services import (
     changes,
+    contents,
     evaluations,
     fallback,
     kill_file,
@@ -29,10 +30,12 @@ define(rollbacks.RECONCILE_JOB, queue=Queue.SAFETY)
 define(CONSIDER_JOB, queue=Queue.SAFETY)
 define(triggers.CONSIDER_EVALUATION_JOB, queue=Queue.SAFETY)
 define(watch.WATCH_JOB, queue=Queue.ROLLOUT)
+define(contents.CHECK_JOB, queue=Queue.ROLLOUT)
 every(watchdog.EVERY, watchdog.NAME, watchdog.sweep)
 every(evaluations.EVERY, evaluations.NAME, evaluations.sweep)
 every(kill_file.EVERY, kill_file.NAME, kill_file.reconcile)
 every(watch.EVERY, watch.NAME, watch.sweep)
+every(contents.EVERY, contents.NAME, contents.sweep)
 
 
 def fall_back(run_id: int) -> None:
@@ -109,3 +112,8 @@ def consider_triggers_of_evaluation(evaluation_id: int) -> None:
 def watch_stage(stage_id: int) -> None:
     """Safe to run twice: a watch remembers the last run that it has seen."""
     watch.look(stage_id, by=actors.system(), reason="More runs than the plan has.")
+
+
+def check_contents() -> None:
+    """Safe to run twice: what was read a moment ago is not due."""
+    contents.check_slice(by=actors.system(), reason="It is time to read it again.")

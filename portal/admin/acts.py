@@ -18,6 +18,7 @@ from django.contrib.auth import authenticate
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
@@ -109,7 +110,8 @@ class Act:
     """An act on an object of an admin class, or on the class itself.
 
     `perform(object, actor, data)` calls the service and returns what to say
-    afterwards; `effects(object)` are sentences that say beforehand what will happen;
+    afterwards, or an answer of its own, a download; `effects(object)` are sentences
+    that say beforehand what will happen;
     `hidden(object)` is true when the act makes no sense now; `about(object)` is shown
     where the act is confirmed. With `foresee` the act is
     carried out only after a page has shown what exactly it would do, and only if it
@@ -120,7 +122,7 @@ class Act:
     name: str
     title: str
     may: May
-    perform: Callable[[Any, Actor, dict[str, Any]], str | Done]
+    perform: Callable[[Any, Actor, dict[str, Any]], str | Done | HttpResponseBase]
     effects: Callable[[Any], Iterable[str]] = lambda subject: ()
     hidden: Callable[[Any, Actor], bool] = lambda subject, actor: False
     form: type[ReasonForm] = ReasonForm
@@ -248,6 +250,8 @@ class ActsMixin:
                 actor.pk, _key_of(request), digest(request.path.encode())
             )
             done = act.perform(subject, actor, said) if is_first else TWICE
+        if isinstance(done, HttpResponseBase):
+            return done
         return self._done(
             request, subject, done if isinstance(done, Done) else Done(done)
         )

@@ -14,6 +14,7 @@ from portal.errors import (
     Conflict,
     Invalid,
     Malformed,
+    NoRoom,
     NotAllowed,
     NotFound,
     PreconditionFailed,
@@ -41,6 +42,7 @@ STATUS: dict[type[Refusal], HTTPStatus] = {
     Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     PreconditionRequired: HTTPStatus.PRECONDITION_REQUIRED,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    NoRoom: HTTPStatus.INSUFFICIENT_STORAGE,
     Refusal: HTTPStatus.CONFLICT,
 }
 CODES = {
@@ -55,6 +57,7 @@ CODES = {
     HTTPStatus.TOO_MANY_REQUESTS: "TOO_MANY_REQUESTS",
     HTTPStatus.INTERNAL_SERVER_ERROR: "INTERNAL_ERROR",
     HTTPStatus.SERVICE_UNAVAILABLE: "UNAVAILABLE",
+    HTTPStatus.INSUFFICIENT_STORAGE: "STORAGE_FULL",
 }
 
 

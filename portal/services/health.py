@@ -18,10 +18,15 @@ OLDEST_WAITING = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Whether one part is well, and what there is to say about it."""
+    """Whether one part is well, and what there is to say about it.
+
+    What is not vital is shown and sounds the alarm, but turns nobody away: without it
+    the switch still has to be within reach.
+    """
 
     is_well: bool
     says: str
+    is_vital: bool = True
 
 
 Check = Callable[[], Finding]

@@ -30,9 +30,14 @@ class ArtifactAdmin(GovernedAdmin):
         "origin",
         "received_at",
         "received_from",
+        "legal_hold",
         "preview",
     ]
-    readonly_fields = ["preview"]
+    readonly_fields = ["legal_hold", "preview"]
+
+    @admin.display(description="legal hold")
+    def legal_hold(self, artifact: Artifact) -> str:
+        return "On hold, as every artifact is: nothing in the portal deletes it."
 
     @admin.display(description="preview, secrets removed")
     def preview(self, artifact: Artifact) -> str:
@@ -43,5 +48,5 @@ class ArtifactAdmin(GovernedAdmin):
         except Refusal as refusal:
             return str(refusal)
         except UnicodeDecodeError:
-            return "No text."
+            return "No text; fetch it over the API."
         return format_html("<pre>{}</pre>", redact(text))

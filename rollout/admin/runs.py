@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from portal.admin.acts import Act, ReasonForm
@@ -14,6 +15,7 @@ from portal.domain.roles import May
 from portal.models import Actor
 from portal.streams import stream_url
 from rollout.admin import directives, reviews
+from rollout.api.exports import download
 from rollout.domain.gates import NAMES, GateStatus
 from rollout.domain.runs import RunStatus
 from rollout.models import (
@@ -25,7 +27,7 @@ from rollout.models import (
     RunEvent,
     RunTimeout,
 )
-from rollout.services import decisions, explanations, fallback, runs
+from rollout.services import decisions, explanations, exports, fallback, runs
 
 MOST_SHOWN = 200
 WORTH_SHOWING_S = 30  # decision 20
@@ -57,6 +59,13 @@ def _cannot_fall_back(run: Run, actor: Actor) -> bool:
     has_failed_gate = any(g["status"] == GateStatus.FAIL for g in run.gates.values())
     is_over = run.status in (RunStatus.COMPLETED, RunStatus.CANCELLED) or run.cause
     return bool(not has_failed_gate or is_over)
+
+
+def _export(run: Run, actor: Actor, said: dict[str, Any]) -> HttpResponseBase:
+    made = exports.export_run(
+        run.rollout.key, run.run_id, by=actor, reason=said["reason"]
+    )
+    return download(made)
 
 
 @admin.register(Run)
@@ -91,6 +100,19 @@ class RunAdmin(GovernedAdmin):
                 f"{run.rollout.fallback_workflow} workflow.",
                 "The summary is written as logs/fallback-summary.md, secrets removed.",
                 f"All {run.artifacts.count()} artifacts stay as they are.",
+            ],
+        ),
+        Act(
+            name="export",
+            title="Export",
+            may=May.READ,
+            perform=_export,
+            done_as="Download the archive",
+            effects=lambda run: [
+                "You get one ZIP: every version of every artifact, every document as "
+                "it came, events, decisions, directives, and what the ledger says.",
+                "manifest.json and SHA256SUMS in it say what everything has to be.",
+                "Artifacts are as the run wrote them, and may be confidential.",
             ],
         ),
         *reviews.RUN_ACTS,

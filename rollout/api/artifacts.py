@@ -1,11 +1,10 @@
 """Files of a run, sent and fetched as raw bytes."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -13,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api.parsing import Anything
+from portal.api.streaming import Streamed
 from portal.domain.roles import May
 from portal.errors import Invalid, Malformed, TooLarge
 from rollout.api.rollouts import ROLLOUT, RolloutView
@@ -20,7 +20,8 @@ from rollout.domain.artifacts import digest_from_field, field_from_digest
 from rollout.models import Artifact
 from rollout.services import artifacts, runs, vault
 
-CHUNK = 256 * 1024
+CHUNK = 1024 * 1024
+BYTES = "application/octet-stream"
 
 
 class ArtifactShape(serializers.ModelSerializer):
@@ -68,20 +69,19 @@ class ArtifactView(RolloutView):
         parameters=[ROLLOUT, OpenApiParameter("version", int)],
         responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
     )
-    def get(self, request: Request, run_id: str, path: str) -> StreamingHttpResponse:
-        run = runs.find(self.key, run_id)
-        found = artifacts.find(run, path, version=_version(request))
+    def get(self, request: Request, run_id: str, path: str) -> HttpResponseBase:
+        found = self._found(request, run_id, path)
         chunks = vault.read(found.digest)
-        is_async = isinstance(request._request, ASGIRequest)
-        response = StreamingHttpResponse(
-            _asynchronously(chunks) if is_async else chunks,
-            content_type="application/octet-stream",
-        )
-        response["Content-Length"] = str(found.size)
-        response["Content-Digest"] = field_from_digest(found.digest)
-        response["ETag"] = f'"{found.digest}"'
-        response["Content-Disposition"] = "attachment"
-        return response
+        return _described(found, Streamed(chunks, content_type=BYTES))
+
+    def head(self, request: Request, run_id: str, path: str) -> HttpResponseBase:
+        """What `GET` would say of the bytes, without reading them."""
+        found = self._found(request, run_id, path)
+        return _described(found, HttpResponse(content_type=BYTES))
+
+    def _found(self, request: Request, run_id: str, path: str) -> Artifact:
+        run = runs.find(self.key, run_id)
+        return artifacts.find(run, path, version=_version(request))
 
     @extend_schema(
         summary="Keep an artifact",
@@ -129,11 +129,12 @@ def _chunks(request: HttpRequest) -> Iterator[bytes]:
         yield chunk
 
 
-async def _asynchronously(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """The same chunks for an event loop, which must not wait for a disk."""
-    take = sync_to_async(next, thread_sensitive=False)
-    while chunk := await take(chunks, b""):
-        yield chunk
+def _described(found: Artifact, response: HttpResponseBase) -> HttpResponseBase:
+    response["Content-Length"] = str(found.size)
+    response["Content-Digest"] = field_from_digest(found.digest)
+    response["ETag"] = f'"{found.digest}"'
+    response["Content-Disposition"] = "attachment"
+    return response
 
 
 def _version(request: Request) -> int | None:

@@ -56,7 +56,8 @@ class RolloutView(PortalView):
     def key(self) -> str:
         """The rollout's key; reading needs the permission for this very rollout."""
         key = rollout_key(self.request)
-        require(self.actor, self.may[self.request.method], rollout=key)
+        method = "GET" if self.request.method == "HEAD" else self.request.method
+        require(self.actor, self.may[method], rollout=key)
         return key
 
 

@@ -12,6 +12,7 @@ from rollout.api import (
     directives,
     documents,
     evaluations,
+    exports,
     fallback,
     freezes,
     promotions,
@@ -83,6 +84,7 @@ urlpatterns = [
         directives.AcknowledgeView.as_view(),
     ),
     path("directives", directives.DirectivesView.as_view()),
+    path("runs/<str:run_id>/export", exports.ExportView.as_view()),
     path("runs/<str:run_id>/artifacts", artifacts.ArtifactsView.as_view()),
     path("runs/<str:run_id>/artifacts/<path:path>", artifacts.ArtifactView.as_view()),
 ]

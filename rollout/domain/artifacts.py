@@ -13,17 +13,18 @@ LONGEST_PART = 200
 _DIGEST_FIELD = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):\s*(?=,|$)")
 
 
-def safe_path(path: str) -> str:
+def safe_path(path: str, *, longest: int = LONGEST_PATH) -> str:
     """`path`, if it names a file inside the run's own folder.
 
     Raises `Invalid` (UNSAFE_PATH) for absolute paths, `..`, backslashes, control
-    characters, empty parts, and what is too long or not in Unicode's composed form.
+    characters, empty parts, and what is too long, no UTF-8, or not in Unicode's
+    composed form.
     """
     parts = path.split("/")
     trouble = None
     if not path:
         trouble = "it is empty"
-    elif len(path) > LONGEST_PATH or any(len(part) > LONGEST_PART for part in parts):
+    elif len(path) > longest or any(len(part) > LONGEST_PART for part in parts):
         trouble = "it is too long"
     elif path.startswith("/") or re.match(r"[A-Za-z]:", path):
         trouble = "it is absolute"
@@ -33,6 +34,8 @@ def safe_path(path: str) -> str:
         trouble = "it holds an empty part, `.` or `..`"
     elif any(unicodedata.category(letter) in ("Cc", "Cf", "Cs") for letter in path):
         trouble = "it holds a character that cannot be seen"
+    elif "\ufffd" in path:
+        trouble = "it is no UTF-8"
     elif unicodedata.normalize("NFC", path) != path:
         trouble = "it is not in Unicode's composed form (NFC)"
     if trouble:

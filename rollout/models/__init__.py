@@ -3,6 +3,7 @@
 from rollout.models.artifacts import Artifact, Origin
 from rollout.models.changes import Change, ChangeComment
 from rollout.models.clients import EdgeClient, FlagUse
+from rollout.models.contents import Content, VaultUse
 from rollout.models.decisions import Decision
 from rollout.models.directives import Directive
 from rollout.models.evaluations import Evaluation, FailureReview
@@ -32,6 +33,7 @@ __all__ = [
     "Attempt",
     "Change",
     "ChangeComment",
+    "Content",
     "Decision",
     "Directive",
     "DocumentKind",
@@ -61,5 +63,6 @@ __all__ = [
     "Symptom",
     "Trigger",
     "TriggerFiring",
+    "VaultUse",
     "Watch",
 ]

@@ -1,6 +1,6 @@
 """Artifacts: every version of every file of a run, found again by its digest."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -8,7 +8,7 @@ from django.db import transaction
 
 from portal import clock
 from portal.domain.roles import May
-from portal.errors import NotFound
+from portal.errors import NoRoom, NotFound
 from portal.models import Actor
 from portal.services.access import require
 from portal.services.ledger import record
@@ -17,8 +17,10 @@ from rollout.domain.runs import RunKind
 from rollout.domain.verbs import Verb
 from rollout.domain.watchdog import POLICY_PATH, timeouts_of
 from rollout.models import Artifact, Origin, Run
-from rollout.services import runs, symptoms, timers, vault
+from rollout.services import contents, rollouts, runs, symptoms, timers, vault
 from rollout.services.vault import Stored
+
+VERIFIED_AT_ONCE = 10
 
 
 @transaction.atomic
@@ -36,11 +38,17 @@ def store(
     """Keep a file of a run; returns it and whether it is a new version.
 
     The bytes are on the disk before the row is committed; the same bytes under the
-    same path again change nothing.
+    same path again change nothing. Raises `NoRoom` when the rollout's quota is used up,
+    and what `vault.put` raises.
     """
     require(by, May.REPORT_RUNS, rollout=rollout_key)
     path = safe_path(path)
-    stored = vault.put(chunks, limit=settings.MAX_ARTIFACT_BYTES, expected=expected)
+    stored = vault.put(
+        chunks,
+        limit=settings.MAX_ARTIFACT_BYTES,
+        expected=expected,
+        allow=_within_quota(rollout_key, run_id, path),
+    )
     run = runs.locked_or_new(rollout_key, run_id, kind=kind, by=by, reason=reason)
     artifact, is_new = add_version(run, path, stored, origin=Origin.RUN, by=by)
     if is_new and path == POLICY_PATH:
@@ -62,6 +70,31 @@ def store(
     return artifact, is_new
 
 
+def _within_quota(rollout_key: str, run_id: str, path: str) -> Callable[[Stored], None]:
+    """Refuses what is new and too much. The portal's own files are never refused;
+    uploads that arrive at the same moment may exceed the quota together."""
+
+    def allow(stored: Stored) -> None:
+        quota = settings.ARTIFACTS_QUOTA_BYTES
+        if not quota:
+            return
+        rollout = rollouts.find(rollout_key)
+        used = contents.used_bytes(rollout)
+        known = Artifact.objects.filter(
+            run__rollout=rollout, run__run_id=run_id, path=path, digest=stored.digest
+        )
+        if used + stored.size > quota and not known.exists():
+            raise NoRoom(
+                f"{rollout_key} has used {used} of the {quota} bytes that its "
+                "artifacts may take; nothing was changed.",
+                code="QUOTA_EXCEEDED",
+                used=used,
+                quota=quota,
+            )
+
+    return allow
+
+
 def add_version(
     run: Run, path: str, stored: Stored, *, origin: Origin, by: Actor
 ) -> tuple[Artifact, bool]:
@@ -81,6 +114,7 @@ def add_version(
         received_from=by,
     )
     artifact.save()
+    contents.remember(stored, run.rollout_id)
     return artifact, True
 
 
@@ -105,15 +139,20 @@ class Damage:
     trouble: str
 
 
-def verify() -> Iterator[tuple[str, list[Damage]]]:
-    """Every stored digest with what is wrong with it; each file is read once."""
-    digests = Artifact.objects.order_by("digest").values_list("digest", flat=True)
-    for digest in digests.distinct().iterator(chunk_size=1000):
-        trouble = vault.check(digest)
-        affected = []
-        if trouble is not None:
-            affected = [
-                Damage(a.run.run_id, a.path, a.version, a.digest, trouble)
-                for a in Artifact.objects.filter(digest=digest).select_related("run")
-            ]
-        yield digest, affected
+def verify(*, by: Actor, reason: str) -> Iterator[tuple[str, list[Damage]]]:
+    """Every stored digest with what is wrong with it; each file is read once.
+
+    What is found is remembered: an alarm begins, or ends.
+    """
+    for digests in contents.all_digests(VERIFIED_AT_ONCE):
+        troubles = contents.check_all(digests, by=by, reason=reason)
+        for digest in digests:
+            yield (
+                digest,
+                [
+                    Damage(a.run.run_id, a.path, a.version, a.digest, troubles[digest])
+                    for a in contents.affected_by(digest)
+                ]
+                if digest in troubles
+                else [],
+            )

@@ -1,16 +1,27 @@
 """Importing a run root: what the research system left on a disk, file by file."""
 
+import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from django.db import transaction
 
 from portal.domain.roles import May
 from portal.domain.strict_json import read
-from portal.errors import Invalid, NotFound, Refusal
+from portal.errors import (
+    Conflict,
+    Invalid,
+    NoRoom,
+    NotAllowed,
+    NotFound,
+    Refusal,
+    TooLarge,
+    Unavailable,
+)
 from portal.models import Actor
 from portal.services.access import require
 from portal.services.ledger import record
@@ -21,6 +32,7 @@ from rollout.services import artifacts, documents, events, fallback, runs
 
 CHUNK = 1024 * 1024
 LARGEST_DOCUMENT = 16 * 1024 * 1024
+OPTIONAL = {"gates.json", "logs/telemetry.jsonl"}
 
 
 @dataclass(slots=True)
@@ -55,9 +67,10 @@ def ingest_root(root: Path, *, rollout_key: str, by: Actor, reason: str) -> Impo
     """
     require(by, May.INGEST, rollout=rollout_key)
     manifest = root / "manifest.json"
-    if not manifest.is_file():
-        raise NotFound(f"{root} is no run root: it has no manifest.json.")
-    raw = manifest.read_bytes()
+    try:
+        raw = _document(manifest)
+    except FileNotFoundError:
+        raise NotFound(f"{root} is no run root: it has no manifest.json.") from None
     document = read(raw, limit=LARGEST_DOCUMENT)
     run_id = document.get("run_id") if isinstance(document, dict) else None
     if not isinstance(run_id, str):
@@ -67,28 +80,90 @@ def ingest_root(root: Path, *, rollout_key: str, by: Actor, reason: str) -> Impo
     done.manifest = _take(
         done, manifest, documents.receive_manifest(rollout_key, run_id, raw, **act)
     )
-    gates = root / "gates.json"
-    if gates.is_file():
-        receipt = documents.receive_gates(
-            rollout_key, run_id, gates.read_bytes(), **act
-        )
-        done.gates = _take(done, gates, receipt)
-    telemetry = root / "logs" / "telemetry.jsonl"
-    if telemetry.is_file():
-        batch = events.receive(rollout_key, run_id, telemetry.read_bytes(), **act)
-        done.new_events = batch.new
+
+    def take_gates() -> None:
+        given = _document(root / "gates.json")
+        receipt = documents.receive_gates(rollout_key, run_id, given, **act)
+        done.gates = _take(done, root / "gates.json", receipt)
+
+    def take_events() -> None:
+        given = _document(root / "logs" / "telemetry.jsonl")
+        done.new_events = events.receive(rollout_key, run_id, given, **act).new
+
+    _try(done, "gates.json", take_gates)
+    _try(done, "logs/telemetry.jsonl", take_events)
     for path, relative in _files(root, done):
-        with path.open("rb") as file:
-            chunks = iter(lambda file=file: file.read(CHUNK), b"")
-            _, is_new = artifacts.store(rollout_key, run_id, relative, chunks, **act)
-        done.new_artifacts += is_new
-        done.known_artifacts += not is_new
+
+        def take_artifact(path: Path = path, relative: str = relative) -> None:
+            with _opened(path) as file:
+                chunks = _unchanging(file)
+                _, is_new = artifacts.store(
+                    rollout_key, run_id, relative, chunks, **act
+                )
+            done.new_artifacts += is_new
+            done.known_artifacts += not is_new
+
+        _try(done, relative, take_artifact)
     run = runs.find(rollout_key, run_id)
     adopted = fallback.adopt(run.pk, by=by, reason=reason)
     done.has_adopted_fallback = adopted is not None
     if done.has_changed_anything:
         _note(done, rollout_key, run_id, by=by, reason=reason)
     return done
+
+
+def _try(done: Imported, name: str, take: Callable[[], None]) -> None:
+    """Take one file; what cannot be taken is left out, and the others are not.
+
+    When nothing can be taken, for want of room or of a right, the import ends.
+    """
+    try:
+        take()
+    except FileNotFoundError:
+        if name not in OPTIONAL:
+            done.left_out[name] = "it was gone when its turn came"
+    except (NoRoom, Unavailable, NotAllowed):
+        raise
+    except Refusal as refusal:
+        done.left_out.setdefault(name, str(refusal))
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """A regular file, whatever it was a moment ago: no link, no device, no pipe."""
+    try:
+        # Without waiting for whoever might write into a pipe.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise Invalid(f"{path.name} is not a regular file.") from None
+        raise
+    file = os.fdopen(descriptor, "rb")
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        file.close()
+        raise Invalid(f"{path.name} is not a regular file.")
+    return file
+
+
+def _document(path: Path) -> bytes:
+    with _opened(path) as file:
+        if os.fstat(file.fileno()).st_size > LARGEST_DOCUMENT:
+            raise TooLarge(f"{path.name} has more than {LARGEST_DOCUMENT} bytes.")
+        return b"".join(_unchanging(file))
+
+
+def _unchanging(file: IO[bytes]) -> Iterator[bytes]:
+    """The chunks of a file, or a refusal at their end when somebody wrote to it."""
+    before = os.fstat(file.fileno())
+    size = 0
+    while chunk := file.read(CHUNK):
+        size += len(chunk)
+        yield chunk
+    after = os.fstat(file.fileno())
+    if size != before.st_size or after.st_mtime_ns != before.st_mtime_ns:
+        raise Conflict(
+            "It changed while it was read; import the run again.",
+            code="CHANGED_WHILE_READ",
+        )
 
 
 def _take(done: Imported, path: Path, receipt: documents.Receipt) -> str:
@@ -115,18 +190,27 @@ def _note(
 def _files(root: Path, done: Imported) -> Iterator[tuple[Path, str]]:
     """The regular files under `root` that can be artifacts, in a fixed order."""
     for folder, folders, names in os.walk(root, followlinks=False):
+        for name in [each for each in folders if (Path(folder) / each).is_symlink()]:
+            done.left_out[_printable(Path(folder, name), root)] = "not a regular file"
         folders.sort()
         for name in sorted(names):
             path = Path(folder) / name
             relative = path.relative_to(root).as_posix()
+            shown = _printable(path, root)
             if not stat.S_ISREG(path.lstat().st_mode):
-                done.left_out[relative] = "not a regular file"
+                done.left_out[shown] = "not a regular file"
             elif ".tmp." in name or name.endswith(".tmp"):
-                done.left_out[relative] = "half-written"
+                done.left_out[shown] = "half-written"
             else:
                 try:
                     safe_path(relative)
                 except Refusal as refusal:
-                    done.left_out[relative] = str(refusal)
+                    done.left_out[shown] = str(refusal)
                     continue
                 yield path, relative
+
+
+def _printable(path: Path, root: Path) -> str:
+    """A name that can be shown and kept, also of a file whose name is no UTF-8."""
+    relative = path.relative_to(root).as_posix()
+    return os.fsencode(relative).decode(errors="backslashreplace").replace("\0", "?")

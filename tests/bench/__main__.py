@@ -18,6 +18,7 @@ from tests.bench import (
     ingest,
     streams,
     unleash,
+    vault,
 )
 
 Figures = Callable[[], Iterator[dict[str, object]]]
@@ -30,6 +31,7 @@ SUBJECTS: dict[str, Figures] = {
     "fallback": fallback.figures,
     "directives": directives.figures,
     "canary": canary.figures,
+    "vault": vault.figures,
 }
 PEERS: dict[str, Figures] = {"unleash": unleash.figures}
 

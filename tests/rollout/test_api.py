@@ -12,8 +12,8 @@ from portal.domain.roles import May
 from portal.models import ApiToken, IdempotencyKey, LedgerEntry
 from portal.services import actors, people, tokens
 from rollout.domain.artifacts import field_from_digest
-from rollout.models import Advance, Decision, Run
-from rollout.services import documents
+from rollout.models import Advance, Artifact, Decision, Run
+from rollout.services import documents, vault
 from tests.builders import an_actor
 from tests.rollout.builders import ASKED, KEY, a_running_stage, a_service
 from tests.rollout.documents import a_manifest, an_event, lines, raw, some_gates, spent
@@ -270,6 +270,41 @@ def test_artifacts_are_versioned_and_write_once(call):
     assert b"".join(old.streaming_content) == b"one"
     assert code_of(call.get("runs/run-1/artifacts/a/b.md?version=x"))[0] == 422
     assert code_of(call.get("runs/run-1/artifacts/nothing")) == (404, "NOT_FOUND")
+
+
+def test_what_is_asked_about_an_artifact_is_answered_without_reading_it(call, client):
+    put_artifact(call, "a.md", b"one")
+    artifact = Artifact.objects.get()
+    vault.path_of(artifact.digest).unlink()
+
+    answer = client.head("/api/v1/runs/run-1/artifacts/a.md", headers=call.headers)
+
+    assert answer.status_code == 200
+    assert answer["content-length"] == "3"
+    assert answer["content-digest"] == field_from_digest(artifact.digest)
+    gone = call.get("runs/run-1/artifacts/a.md")
+    assert code_of(gone) == (404, "ARTIFACT_MISSING")
+
+
+def test_an_upload_beyond_the_quota_says_how_much_is_used(call, settings):
+    settings.ARTIFACTS_QUOTA_BYTES = 5
+    put_artifact(call, "a", b"four")
+
+    refused = put_artifact(call, "b", b"more")
+
+    assert code_of(refused) == (507, "QUOTA_EXCEEDED")
+    assert refused.json()["used"] == 4
+
+
+def test_a_body_that_is_cut_off_is_not_what_was_announced(call):
+    whole = f"sha256:{sha256(b'whole').hexdigest()}"
+
+    cut = put_artifact(
+        call, "a", b"who", **{"content-digest": field_from_digest(whole)}
+    )
+
+    assert code_of(cut) == (409, "DIGEST_MISMATCH")
+    assert not Artifact.objects.exists()
 
 
 def test_bodies_have_limits(call, settings):

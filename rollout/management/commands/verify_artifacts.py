@@ -14,7 +14,8 @@ class Command(PortalCommand):
 
     def carry_out(self, **options: Any) -> None:
         count, damaged = 0, []
-        for _digest, affected in artifacts.verify():
+        found = artifacts.verify(by=self.host, reason="verify_artifacts")
+        for _digest, affected in found:
             count += 1
             damaged += [asdict(each) for each in affected]
         self.say(
