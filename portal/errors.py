@@ -41,6 +41,12 @@ class TooLarge(Refusal):
     code = "TOO_LARGE"
 
 
+class Unsupported(Refusal):
+    """What was sent is in a form that is not read here."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
+
+
 class NotAllowed(Refusal):
     """Whoever asked may not do this; somebody else may."""
 

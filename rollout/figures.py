@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from portal import clock
 from portal.figures import MOST_COUNTED, asked
 from portal.services.metrics import Rows, figure
-from rollout.domain.directives import DirectiveState
+from rollout.domain.directives import DirectiveState, Proof
 from rollout.models import (
     OPEN_STATES,
     Content,
@@ -156,6 +156,36 @@ def open_runs() -> Rows:
 def overdue_runs() -> Rows:
     overdue = Run.objects.filter(times_out_at__lte=Now())
     return [((), overdue[:MOST_COUNTED].count())]
+
+
+@figure(
+    "portal_fallbacks_not_taken",
+    "Runs with a fallback offer that nobody has taken yet.",
+    "rollout",
+)
+def fallbacks_not_taken() -> Rows:
+    found = asked(
+        """
+        SELECT rollout.key, count(*) FROM (
+            SELECT rollout_id FROM rollout_run WHERE awaits_fallback LIMIT %s
+        ) run JOIN rollout_rollout rollout ON rollout.id = run.rollout_id
+        WHERE rollout.kind = %s GROUP BY rollout.key
+        """,
+        MOST_COUNTED,
+        RolloutKind.LIVE,
+    )
+    return [((key,), count) for key, count in found]
+
+
+@figure(
+    "portal_directives_contradicted",
+    "Acknowledged directives of open runs whose manifest says otherwise.",
+)
+def contradicted_directives() -> Rows:
+    found = Directive.objects.filter(
+        proof=Proof.CONTRADICTED, run__finished_at=None
+    ).order_by("-id")
+    return [((), found[:MOST_COUNTED].count())]
 
 
 @figure("portal_directives_overdue", "Directives that no run acknowledged in time.")

@@ -5,11 +5,13 @@ from portal.services import actors
 from portal.services.jobs import define
 from portal.services.schedule import every
 from rollout.services import (
+    broadcasts,
     changes,
     contents,
     evaluations,
     fallback,
     kill_file,
+    overdue,
     rollbacks,
     triggers,
     watch,
@@ -24,6 +26,8 @@ define(CONFIRM_JOB, queue=Queue.SAFETY)
 define(changes.APPLY_JOB, queue=Queue.ROLLOUT)
 define(changes.EXPIRE_JOB, queue=Queue.ROLLOUT)
 define(watchdog.TIME_OUT_JOB, queue=Queue.SAFETY)
+define(broadcasts.BATCH_JOB, queue=Queue.SAFETY)
+define(overdue.OVERDUE_JOB, queue=Queue.SAFETY)
 define(EVALUATE_JOB, queue=Queue.ROLLOUT)
 define(rollbacks.FOLLOW_UP_JOB, queue=Queue.SAFETY)
 define(rollbacks.RECONCILE_JOB, queue=Queue.SAFETY)
@@ -32,6 +36,7 @@ define(triggers.CONSIDER_EVALUATION_JOB, queue=Queue.SAFETY)
 define(watch.WATCH_JOB, queue=Queue.ROLLOUT)
 define(contents.CHECK_JOB, queue=Queue.ROLLOUT)
 every(watchdog.EVERY, watchdog.NAME, watchdog.sweep)
+every(overdue.EVERY, overdue.NAME, overdue.sweep)
 every(evaluations.EVERY, evaluations.NAME, evaluations.sweep)
 every(kill_file.EVERY, kill_file.NAME, kill_file.reconcile)
 every(watch.EVERY, watch.NAME, watch.sweep)
@@ -59,6 +64,20 @@ def time_out(run_id: int) -> None:
     """Safe to run twice: it does nothing once the run has reported or ended."""
     watchdog.time_out(
         run_id, by=actors.system(), reason="No progress in time; the run has hung."
+    )
+
+
+def tell_of_overdue_directive(directive_id: str) -> None:
+    """Safe to run twice: a directive is told of once, and not once it was followed."""
+    overdue.tell_of_overdue(
+        directive_id, by=actors.system(), reason="Nobody has followed it in time."
+    )
+
+
+def direct_batch(broadcast_id: int) -> None:
+    """Safe to run twice: a broadcast remembers the last run that it has reached."""
+    broadcasts.go_on(
+        broadcast_id, by=actors.system(), reason="The next runs of the scope."
     )
 
 

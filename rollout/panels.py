@@ -1,9 +1,11 @@
 """Boxes on the start page: are we safe, and where are we?"""
 
 from typing import Any
+from uuid import uuid4
 
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 
 from portal import clock
 from portal.dashboard import Panel, register
@@ -14,11 +16,12 @@ from portal.services.access import may
 from portal.sessions import actor_of
 from rollout.admin.change_acts import is_author, may_approve
 from rollout.admin.evaluations import weakest_of
+from rollout.admin.fallback import TAKEN
 from rollout.admin.proposing import page_of
 from rollout.admin.stages import next_step, progress_of
 from rollout.domain import configuration as configurations
 from rollout.domain.changes import PENDING, ChangeState
-from rollout.domain.directives import DirectiveState
+from rollout.domain.directives import DirectiveState, Proof
 from rollout.domain.exposure import Risk
 from rollout.domain.runs import RunStatus
 from rollout.domain.stages import StagePlan, StageState
@@ -28,6 +31,7 @@ from rollout.models import (
     Attempt,
     Change,
     Directive,
+    FallbackOffer,
     Rollout,
     RolloutKind,
     Run,
@@ -94,6 +98,45 @@ def runs(request: HttpRequest) -> dict[str, Any]:
         "overdue": Directive.objects.filter(
             state=DirectiveState.ISSUED, due_at__lt=clock.now()
         ).select_related("run")[:SHOWN_RUNS],
+        "contradicted": Directive.objects.filter(
+            proof=Proof.CONTRADICTED, run__finished_at=None
+        )
+        .select_related("run")
+        .order_by("-id")[:SHOWN_RUNS],
+    }
+
+
+def fallbacks(request: HttpRequest) -> dict[str, Any]:
+    """Offers that nobody has taken yet, with one click each."""
+    waiting = list(
+        FallbackOffer.objects.filter(
+            run__awaits_fallback=True, run__rollout__kind=RolloutKind.LIVE
+        )
+        .select_related("run")
+        .order_by("-run_id")[: SHOWN_RUNS + 1]
+    )
+    may_take = may(actor_of(request), May.TAKE_FALLBACK)
+    return {
+        "waiting": [
+            {
+                "run": offer.run,
+                "gate_id": offer.gate_id,
+                "reason": offer.reason,
+                "offered_at": offer.offered_at,
+                "button": _take_button(offer) if may_take else None,
+            }
+            for offer in waiting[:SHOWN_RUNS]
+        ],
+        "has_more": len(waiting) > SHOWN_RUNS,
+    }
+
+
+def _take_button(offer: FallbackOffer) -> dict[str, str]:
+    return {
+        "url": reverse("admin:rollout_run_take_fallback", args=[offer.run_id]),
+        "title": "Take the fallback",
+        "at_once": TAKEN,
+        "once": uuid4().hex,
     }
 
 
@@ -193,4 +236,5 @@ ROUTINE.update(
 register(Panel(10, "rollout/panels/switches.html", switches))
 register(Panel(20, "rollout/panels/stages.html", stages, width="wide"))
 register(Panel(30, "rollout/panels/runs.html", runs))
+register(Panel(32, "rollout/panels/fallbacks.html", fallbacks))
 register(Panel(35, "rollout/panels/evidence.html", evidence, width="wide"))

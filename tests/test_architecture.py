@@ -38,7 +38,6 @@ PARTS_OF_ACTS = {
     "rollout.services.runs.locked_or_new": "ingest makes the row that it locks",
     "rollout.services.endings.end": "acts end runs in one way",
     "rollout.services.endings.close_directives": "so do the runs' own reports",
-    "rollout.services.directives.issue_to_all": "it issues one after the other",
     "rollout.services.artifacts.verify": "every portion is an act of its own",
     "rollout.services.ingest.ingest_root": "every file is an act of its own",
 }

@@ -116,7 +116,9 @@ class Act:
     where the act is confirmed. With `foresee` the act is
     carried out only after a page has shown what exactly it would do, and only if it
     still would; what was foreseen is in the data as `foreseen`. `done_as` is what the
-    last button says, where that is not the title.
+    last button says, where that is not the title. With `at_once` the button itself
+    does it, with that as the reason: for what leads towards safety, where a second
+    page would only cost time.
     """
 
     name: str
@@ -133,6 +135,7 @@ class Act:
     foresee: Callable[[Any, Actor, dict[str, Any]], Shown] | None = None
     basis: Basis | None = None
     done_as: str = ""
+    at_once: str = ""
 
 
 class ActsMixin:
@@ -169,6 +172,8 @@ class ActsMixin:
                 "title": act.title,
                 "url": self._act_url(act, subject),
                 "is_dangerous": act.is_dangerous,
+                "at_once": act.at_once,
+                "once": uuid4().hex,
             }
             for act in self.acts
             if act.is_on_list == (subject is None)

@@ -44,11 +44,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _item("Runs", "play_circle", "rollout_run_changelist"),
                 _item("Directives", "campaign", "rollout_directive_changelist"),
+                _item("Broadcasts", "podcasts", "rollout_broadcast_changelist"),
                 _item("Timeouts", "timer_off", "rollout_runtimeout_changelist"),
                 _item("Symptoms", "coronavirus", "rollout_symptom_changelist"),
                 _item(
                     "Fallbacks", "keyboard_return", "rollout_fallbackoffer_changelist"
                 ),
+                _item("Routings", "alt_route", "rollout_routing_changelist"),
                 _item("Decisions", "call_split", "rollout_decision_changelist"),
                 _item("Artifacts", "inventory_2", "rollout_artifact_changelist"),
                 _item("Contents", "database", "rollout_content_changelist"),

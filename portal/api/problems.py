@@ -22,6 +22,7 @@ from portal.errors import (
     Refusal,
     TooLarge,
     Unavailable,
+    Unsupported,
     WrongMoment,
     problem,
 )
@@ -38,6 +39,7 @@ STATUS: dict[type[Refusal], HTTPStatus] = {
     WrongMoment: HTTPStatus.CONFLICT,
     Conflict: HTTPStatus.CONFLICT,
     PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
+    Unsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     PreconditionRequired: HTTPStatus.PRECONDITION_REQUIRED,

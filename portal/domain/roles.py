@@ -25,6 +25,7 @@ class May(StrEnum):
     ENGAGE_SWITCH = "engage_switch"
     HOLD = "hold"
     FALL_BACK = "fall_back"
+    TAKE_FALLBACK = "take_fallback"
     DIRECT_RUN = "direct_run"
     ROLL_BACK = "roll_back"
     REQUEST_EXPOSURE = "request_exposure"
@@ -55,6 +56,7 @@ SAFETY = {
     May.ENGAGE_SWITCH,
     May.HOLD,
     May.FALL_BACK,
+    May.TAKE_FALLBACK,
     May.DIRECT_RUN,
     May.ROLL_BACK,
 }
@@ -148,13 +150,15 @@ class Scope(StrEnum):
 
 
 SCOPE_GRANTS: dict[Scope, frozenset[May]] = {
-    Scope.DECIDE: frozenset({May.DECIDE}),
+    # Whoever asked which workflow a run gets is who sends its request to the other one.
+    Scope.DECIDE: frozenset({May.DECIDE, May.TAKE_FALLBACK}),
     Scope.REPORT_RUNS: frozenset({May.REPORT_RUNS, May.READ_DIRECTIVES}),
     Scope.READ: frozenset({May.READ}),
     Scope.OPERATE: frozenset(
         {
             May.HOLD,
             May.FALL_BACK,
+            May.TAKE_FALLBACK,
             May.DIRECT_RUN,
             May.ROLL_BACK,
             May.REQUEST_EXPOSURE,

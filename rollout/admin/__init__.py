@@ -2,12 +2,14 @@
 
 from rollout.admin import (
     artifacts,
+    broadcasts,
     changes,
     clients,
     contents,
     decisions,
     directives,
     evaluations,
+    fallback,
     flags,
     freezes,
     reviews,
@@ -23,12 +25,14 @@ from rollout.admin import (
 
 __all__ = [
     "artifacts",
+    "broadcasts",
     "changes",
     "clients",
     "contents",
     "decisions",
     "directives",
     "evaluations",
+    "fallback",
     "flags",
     "freezes",
     "reviews",

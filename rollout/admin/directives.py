@@ -36,8 +36,16 @@ class Overdue(admin.SimpleListFilter):
 class DirectiveAdmin(GovernedAdmin):
     """Sent again until the run acknowledges."""
 
-    list_display = ["run", "kind", "state", "issued_at", "is_overdue", "ended_at"]
-    list_filter = ["state", "kind", Overdue]
+    list_display = [
+        "run",
+        "kind",
+        "state",
+        "proof",
+        "issued_at",
+        "is_overdue",
+        "ended_at",
+    ]
+    list_filter = ["state", "proof", "kind", Overdue]
     search_fields = ["run__run_id", "reason"]
     list_select_related = ["run"]
 
@@ -57,7 +65,7 @@ class RunTimeoutAdmin(GovernedAdmin):
     list_select_related = ["run"]
 
 
-_EFFECTS = {
+EFFECTS = {
     DirectiveKind.PAUSE: [
         "The run is asked to pause at its next checkpoint; paused time does not count.",
     ],
@@ -70,7 +78,7 @@ _EFFECTS = {
         "Its request gets the standard workflow; what it wrote is kept.",
     ],
 }
-_TITLES = {
+TITLES = {
     DirectiveKind.PAUSE: "Pause",
     DirectiveKind.RESUME: "Resume",
     DirectiveKind.CANCEL: "Cancel",
@@ -96,12 +104,12 @@ def _act(kind: DirectiveKind) -> Act:
 
     return Act(
         name=kind,
-        title=_TITLES[kind],
+        title=TITLES[kind],
         may=May.DIRECT_RUN,
         perform=perform,
         is_dangerous=kind in (DirectiveKind.CANCEL, DirectiveKind.REROUTE),
         hidden=lambda run, actor: _is_pointless(kind, run),
-        effects=lambda run: _EFFECTS[kind],
+        effects=lambda run: EFFECTS[kind],
     )
 
 

@@ -3,21 +3,18 @@
 from datetime import datetime
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from unfold.widgets import UnfoldAdminTextInputWidget
 
-from portal.admin.acts import Act, ReasonForm
+from portal.admin.acts import Act
 from portal.admin.governed import GovernedAdmin
 from portal.domain.roles import May
 from portal.models import Actor
 from portal.streams import stream_url
-from rollout.admin import directives, reviews
+from rollout.admin import directives, fallback, reviews
 from rollout.api.exports import download
-from rollout.domain.gates import NAMES, GateStatus
-from rollout.domain.runs import RunStatus
+from rollout.domain.gates import NAMES
 from rollout.models import (
     Advance,
     DocumentKind,
@@ -27,38 +24,10 @@ from rollout.models import (
     RunEvent,
     RunTimeout,
 )
-from rollout.services import decisions, explanations, exports, fallback, runs
+from rollout.services import decisions, explanations, exports, runs
 
 MOST_SHOWN = 200
 WORTH_SHOWING_S = 30  # decision 20
-
-
-class FallBackForm(ReasonForm):
-    given = forms.CharField(
-        label="Reason in the summary",
-        required=False,
-        max_length=500,
-        widget=UnfoldAdminTextInputWidget(),
-        help_text="Stands in logs/fallback-summary.md; empty: the gate's own notes.",
-    )
-    field_order = ["given", "reason"]
-
-
-def _fall_back(run: Run, actor: Actor, said: dict[str, Any]) -> str:
-    offer = fallback.offer_fallback(
-        run.rollout.key,
-        run.run_id,
-        by=actor,
-        reason=said["reason"],
-        given=said["given"],
-    )
-    return f"{run.run_id} falls back to the standard workflow (gate {offer.gate_id})."
-
-
-def _cannot_fall_back(run: Run, actor: Actor) -> bool:
-    has_failed_gate = any(g["status"] == GateStatus.FAIL for g in run.gates.values())
-    is_over = run.status in (RunStatus.COMPLETED, RunStatus.CANCELLED) or run.cause
-    return bool(not has_failed_gate or is_over)
 
 
 def _export(run: Run, actor: Actor, said: dict[str, Any]) -> HttpResponseBase:
@@ -82,26 +51,19 @@ class RunAdmin(GovernedAdmin):
         "kind",
         "created_at",
     ]
-    list_filter = ["status", "kind", "is_admitted", "no_web", "rollout"]
+    list_filter = [
+        "status",
+        "awaits_fallback",
+        "kind",
+        "is_admitted",
+        "no_web",
+        "rollout",
+    ]
     search_fields = ["run_id"]
     list_select_related = ["rollout"]
     change_form_template = "rollout/run.html"
     acts = (
-        Act(
-            name="fall_back",
-            title="Fall back",
-            may=May.FALL_BACK,
-            perform=_fall_back,
-            form=FallBackForm,
-            is_dangerous=True,
-            hidden=_cannot_fall_back,
-            effects=lambda run: [
-                f"{run.run_id} is marked failed and gets the "
-                f"{run.rollout.fallback_workflow} workflow.",
-                "The summary is written as logs/fallback-summary.md, secrets removed.",
-                f"All {run.artifacts.count()} artifacts stay as they are.",
-            ],
-        ),
+        *fallback.RUN_ACTS,
         Act(
             name="export",
             title="Export",
@@ -167,7 +129,7 @@ def _page_of(run: Run) -> dict[str, Any]:
         "documents": run.documents.defer("raw", "content")[:MOST_SHOWN],
         "advances": run.advances.all()[:20],
         "offer": FallbackOffer.objects.filter(run=run)
-        .select_related("summary")
+        .select_related("summary", "routing__taken_by")
         .first(),
         "timeout": RunTimeout.objects.filter(run=run)
         .select_related("checkpoint")
@@ -221,14 +183,4 @@ class AdvanceAdmin(GovernedAdmin):
     list_display = ["run", "from_stage", "to_stage", "is_allowed", "code", "asked_at"]
     list_filter = ["is_allowed", "code"]
     search_fields = ["run__run_id"]
-    list_select_related = ["run"]
-
-
-@admin.register(FallbackOffer)
-class FallbackOfferAdmin(GovernedAdmin):
-    """The way back to the standard workflow, once per run."""
-
-    list_display = ["run", "gate_id", "gate_name", "reason", "is_adopted", "offered_at"]
-    list_filter = ["gate_id", "is_adopted"]
-    search_fields = ["run__run_id", "reason"]
     list_select_related = ["run"]

@@ -14,7 +14,7 @@ from rollout.domain import stages as domain
 from rollout.domain.freezes import AFTER_ROLLBACK
 from rollout.domain.judgements import percent
 from rollout.domain.stages import StagePlan, StageState
-from rollout.models import Artifact, Stage
+from rollout.models import OPEN_STATES, Artifact, Stage
 from rollout.services import promotions, readiness, rollbacks, stages
 
 NOTHING_YET = "Nothing changes until another person has confirmed it."
@@ -110,6 +110,19 @@ def _hold(stage: Stage, actor: Actor, said: dict[str, Any]) -> str:
         stage.pk, by=actor, reason=said["reason"], keeps_admitting=said["admits"]
     )
     return "The stage is on hold."
+
+
+def _step_below(stage: Stage) -> float | None:
+    steps = StagePlan.from_json(stage.plan).coverage_steps
+    return max((step for step in steps if step < stage.coverage), default=None)
+
+
+def _narrow(stage: Stage, actor: Actor, said: dict[str, Any]) -> str:
+    step = _step_below(stage)
+    if step is None:
+        raise WrongMoment("This is the lowest step; hold the stage.", possible=["hold"])
+    stages.set_coverage(stage.pk, step, by=actor, reason=said["reason"])
+    return f"{stage.name} lets in {step:g} % now."
 
 
 def _roll_back(stage: Stage, actor: Actor, said: dict[str, Any]) -> Done:
@@ -228,6 +241,16 @@ ACTS = (
             "Promotion and widening stop at once.",
             "Runs that are open go on.",
         ],
+    ),
+    Act(
+        name="narrow",
+        title="Narrow by one step",
+        may=May.HOLD,
+        perform=_narrow,
+        hidden=lambda stage, actor: (
+            stage.state not in OPEN_STATES or _step_below(stage) is None
+        ),
+        at_once="Narrowed by one step.",
     ),
     Act(
         name="roll_back",

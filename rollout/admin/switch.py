@@ -12,7 +12,7 @@ from portal.admin.acts import Act
 from portal.admin.governed import GovernedAdmin
 from portal.domain.roles import May
 from portal.models import Actor
-from rollout.admin.freezes import ROLLOUT_ACTS
+from rollout.admin import broadcasts, freezes
 from rollout.models import Rollout, Switch
 from rollout.services import clients, switch
 
@@ -102,4 +102,4 @@ class RolloutAdmin(GovernedAdmin):
     list_display = ["key", "name", "kind", "fallback_workflow"]
     list_filter = ["kind"]
     search_fields = ["key", "name"]
-    acts = ROLLOUT_ACTS
+    acts = (*freezes.ROLLOUT_ACTS, *broadcasts.ROLLOUT_ACTS)

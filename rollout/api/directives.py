@@ -10,8 +10,8 @@ from portal.api.views import Because
 from portal.domain.roles import May
 from rollout.api.rollouts import ROLLOUT, RolloutView
 from rollout.domain.directives import DirectiveKind
-from rollout.models import Directive
-from rollout.services import directives
+from rollout.models import Broadcast, Directive
+from rollout.services import broadcasts, directives
 
 WAIT = OpenApiParameter(
     "wait",
@@ -37,6 +37,8 @@ class DirectiveShape(serializers.ModelSerializer):
             "due_at",
             "ended_at",
             "revision",
+            "proof",
+            "overdue_at",
         ]
 
 
@@ -92,6 +94,33 @@ class RunDirectivesView(RolloutView):
         return Response(DirectiveShape(directive).data, status=201)
 
 
+class BroadcastShape(serializers.ModelSerializer):
+    """One thing asked of all open runs of a scope, and how far that has come."""
+
+    rollout = serializers.CharField(source="rollout.key")
+    asked_by = serializers.CharField(source="asked_by.name")
+
+    class Meta:
+        model = Broadcast
+        fields = [
+            "id",
+            "rollout",
+            "kind",
+            "scope",
+            "reason",
+            "asked_at",
+            "asked_by",
+            "directed",
+            "done_at",
+        ]
+
+
+class AskedOfAll(Directives):
+    """What is asked of the first runs; the broadcast goes on with the others."""
+
+    broadcast = BroadcastShape()
+
+
 class AskingAll(Asking):
     """What to ask of every open run in a scope; an empty scope is the rollout."""
 
@@ -116,7 +145,7 @@ class DirectivesView(RolloutView):
         summary="Ask something of all runs in a scope",
         parameters=[ROLLOUT],
         request=AskingAll,
-        responses={201: Directives},
+        responses={201: AskedOfAll},
         examples=[
             OpenApiExample(
                 "Pause a team's runs",
@@ -132,15 +161,30 @@ class DirectivesView(RolloutView):
     @idempotent
     def post(self, request: Request) -> Response:
         said = self.said(AskingAll)
-        issued = directives.issue_to_all(
+        broadcast, issued = broadcasts.ask_all(
             self.key,
             said["kind"],
             said["scope"],
             by=self.actor,
             reason=said["reason"],
         )
-        shapes = DirectiveShape(issued, many=True).data
-        return Response({"directives": shapes}, status=201)
+        shapes = {
+            "broadcast": BroadcastShape(broadcast).data,
+            "directives": DirectiveShape(issued, many=True).data,
+        }
+        return Response(shapes, status=201)
+
+
+class BroadcastView(RolloutView):
+    """How far a directive to all runs of a scope has come."""
+
+    may = {"GET": May.READ_DIRECTIVES}
+
+    @extend_schema(
+        summary="Read a broadcast", parameters=[ROLLOUT], responses=BroadcastShape
+    )
+    def get(self, request: Request, broadcast_id: int) -> Response:
+        return Response(BroadcastShape(broadcasts.find(broadcast_id, self.key)).data)
 
 
 class Followed(serializers.Serializer):

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api.etags import conditional, etag
-from portal.api.parsing import Anything, raw_body
+from portal.api.parsing import JSON, LINES, Anything, raw_body
 from portal.domain.roles import May
 from portal.errors import NotFound
 from rollout.api.rollouts import ROLLOUT, RolloutView
@@ -53,7 +53,7 @@ class DocumentView(RolloutView):
         return conditional(request, Response(found.content), etag(found.digest))
 
     def put(self, request: Request, run_id: str) -> Response:
-        raw = raw_body(request, limit=settings.MAX_DOCUMENT_BYTES)
+        raw = raw_body(request, limit=settings.MAX_DOCUMENT_BYTES, types=JSON)
         receive = (
             documents.receive_manifest
             if self.kind == DocumentKind.MANIFEST
@@ -161,7 +161,7 @@ class EventsView(RolloutView):
         ],
     )
     def post(self, request: Request, run_id: str) -> Response:
-        raw = raw_body(request, limit=settings.MAX_EVENTS_BYTES)
+        raw = raw_body(request, limit=settings.MAX_EVENTS_BYTES, types=LINES)
         batch = events.receive(
             self.key, run_id, raw, by=self.actor, reason="reported by the run"
         )

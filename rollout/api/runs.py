@@ -39,6 +39,7 @@ class RunShape(serializers.ModelSerializer):
             "status",
             "reported_status",
             "cause",
+            "awaits_fallback",
             "stage",
             "mode",
             "is_admitted",

@@ -2,7 +2,8 @@
 
 from enum import StrEnum
 
-from portal.errors import Conflict
+from portal.errors import Conflict, Invalid
+from rollout.domain.runs import FINAL, RunStatus
 
 
 class DirectiveKind(StrEnum):
@@ -23,6 +24,15 @@ class DirectiveState(StrEnum):
     CLOSED = "closed"  # the run ended before it could follow
 
 
+class Proof(StrEnum):
+    """What the manifest that an acknowledgement names says of it."""
+
+    UNNAMED = "unnamed"  # the acknowledgement names no manifest
+    AWAITED = "awaited"  # that manifest has not arrived yet
+    SHOWN = "shown"  # it says that the run has followed
+    CONTRADICTED = "contradicted"  # it says otherwise
+
+
 class Act(StrEnum):
     """What can happen to a directive."""
 
@@ -41,6 +51,36 @@ MOVES: dict[tuple[DirectiveState, Act], DirectiveState] = {
 # the portal has ended but that may not know it.
 FOR_OPEN_RUNS = frozenset({DirectiveKind.PAUSE, DirectiveKind.RESUME})
 DUE_AFTER_S = 60
+STOPS = frozenset({DirectiveKind.CANCEL, DirectiveKind.REROUTE})
+SHOWS: dict[DirectiveKind, frozenset[RunStatus]] = {
+    DirectiveKind.PAUSE: frozenset({RunStatus.PAUSED}),
+    DirectiveKind.RESUME: frozenset({RunStatus.RUNNING, RunStatus.COMPLETED}),
+    **dict.fromkeys(STOPS, FINAL),
+}
+
+
+def proof(kind: DirectiveKind, *, revision: int | None, reported: str | None) -> Proof:
+    """Whether the manifest with this revision shows that a run has followed.
+
+    `reported` is the status in it; None as long as it has not arrived.
+    """
+    if revision is None:
+        return Proof.UNNAMED
+    if reported is None:
+        return Proof.AWAITED
+    return Proof.SHOWN if reported in SHOWS[kind] else Proof.CONTRADICTED
+
+
+def kind_of(said: str) -> DirectiveKind:
+    """What is asked, or `Invalid` (DIRECTIVE_UNKNOWN)."""
+    try:
+        return DirectiveKind(said)
+    except ValueError:
+        raise Invalid(
+            f"A directive is {', '.join(DirectiveKind)}; {said!r} is none.",
+            code="DIRECTIVE_UNKNOWN",
+            errors=[{"pointer": "/kind", "detail": "is not known"}],
+        ) from None
 
 
 def after(state: DirectiveState, act: Act) -> DirectiveState:

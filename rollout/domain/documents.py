@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from portal.domain.canonical import canonical, digest
@@ -80,13 +81,49 @@ def is_same(raw: bytes, known_digest: str, known: Any) -> bool:
     return canonical(json.loads(raw)) == canonical(known)
 
 
-def check_revision(*, new: int, known: int, kind: str) -> None:
-    """Refuse a revision that is not newer than the known one."""
-    if new <= known:
-        raise Conflict(
-            f"Revision {known} of the {kind} is known already, and this is {new} "
-            "with other content.",
-            code="REVISION_MISMATCH",
-            known_revision=known,
-            sent_revision=new,
-        )
+def mismatch(*, new: int, known: int, kind: str) -> Conflict:
+    """The refusal of a revision that is not newer, or contradicts what is known."""
+    what = "with other content" if new == known else "which is older"
+    return Conflict(
+        f"Revision {known} of the {kind} is known already, and this is {new}, {what}; "
+        "it is kept as evidence and changes nothing.",
+        code="REVISION_MISMATCH",
+        known_revision=known,
+        sent_revision=new,
+    )
+
+
+# What a manifest says
+
+
+def is_offline(manifest: Mapping[str, Any]) -> bool:
+    """Whether the run does without the web, by its query or by its flags."""
+    query = manifest["query"]
+    flags = (query.get("constraints") or {}).get("deep_research_cli_flags") or {}
+    return (
+        query.get("sensitivity") == "no_web" or flags.get("PAI_DR_CLI_NO_WEB") is True
+    )
+
+
+def has_progressed(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether stage or progress differ, which starts the timer of a stage again."""
+    marks = ("current", "started_at", "last_progress_at")
+    return any(before["stage"].get(mark) != after["stage"].get(mark) for mark in marks)
+
+
+def paused_since(
+    before: Mapping[str, Any] | None,
+    late: Mapping[str, Any],
+    following: Mapping[str, Any],
+) -> timedelta:
+    """The pause that a late manifest tells of, up to the next one that is known.
+
+    By the run's own clock, where it is a difference. None if it was no pause, or one
+    that an earlier manifest (`before`) has told of already.
+    """
+    if late["status"] != "paused" or (before or {}).get("status") == "paused":
+        return timedelta(0)
+    since, until = (
+        datetime.fromisoformat(each["updated_at"]) for each in (late, following)
+    )
+    return max(until - since, timedelta(0))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from portal.errors import Conflict
@@ -10,6 +11,13 @@ from rollout.domain.sanitising import sanitise
 
 INSTRUCTION = "disable Option C and run standard workflow"
 SUMMARY_PATH = "logs/fallback-summary.md"
+
+
+class Means(StrEnum):
+    """By which means somebody took an offer."""
+
+    API = "api"
+    ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True)

@@ -318,6 +318,10 @@ def _asked() -> dict[str, dict[str, list[dict[str, Any]]]]:
                 "due_at": _moment(directive.due_at),
                 "ended_at": None,
                 "revision": None,
+                "proof": "",
+                "overdue_at": _moment(directive.overdue_at)
+                if directive.overdue_at
+                else None,
             }
         )
     return {key: dict(runs) for key, runs in found.items()}

@@ -1,13 +1,14 @@
 """The tables of a rollout."""
 
 from rollout.models.artifacts import Artifact, Origin
+from rollout.models.broadcasts import Broadcast
 from rollout.models.changes import Change, ChangeComment
 from rollout.models.clients import EdgeClient, FlagUse
 from rollout.models.contents import Content, VaultUse
 from rollout.models.decisions import Decision
 from rollout.models.directives import Directive
 from rollout.models.evaluations import Evaluation, FailureReview
-from rollout.models.fallback import FallbackOffer
+from rollout.models.fallback import FallbackOffer, Routing
 from rollout.models.flags import Flag, Rule, Segment
 from rollout.models.freezes import Freeze, OnCall
 from rollout.models.rollbacks import Reconciliation, Rollback
@@ -31,6 +32,7 @@ __all__ = [
     "Advance",
     "Artifact",
     "Attempt",
+    "Broadcast",
     "Change",
     "ChangeComment",
     "Content",
@@ -50,6 +52,7 @@ __all__ = [
     "Rollback",
     "Rollout",
     "RolloutKind",
+    "Routing",
     "Rule",
     "Run",
     "RunDocument",

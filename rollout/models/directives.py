@@ -5,7 +5,7 @@ from django.db.models import Q
 
 from portal.models.choices import choices, is_known
 from portal.models.tracked import Tracked
-from rollout.domain.directives import DirectiveKind, DirectiveState
+from rollout.domain.directives import DirectiveKind, DirectiveState, Proof
 from rollout.models.runs import Run
 
 
@@ -26,6 +26,15 @@ class Directive(Tracked):
     revision = models.PositiveBigIntegerField(
         null=True, blank=True, help_text="Of the manifest that carried it out."
     )
+    proof = models.CharField(
+        max_length=15,
+        choices=choices(Proof),
+        blank=True,
+        help_text="Whether that manifest shows it.",
+    )
+    overdue_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the portal told that it was overdue."
+    )
 
     class Meta:
         ordering = ["-issued_at", "-pk"]
@@ -45,6 +54,21 @@ class Directive(Tracked):
         indexes = [
             models.Index(
                 fields=["due_at"], name="directive_open", condition=Q(state="issued")
+            ),
+            models.Index(
+                fields=["due_at"],
+                name="directive_not_told_of",
+                condition=Q(state="issued", overdue_at=None),
+            ),
+            models.Index(
+                fields=["run", "revision"],
+                name="directive_awaits_proof",
+                condition=Q(proof="awaited"),
+            ),
+            models.Index(
+                fields=["-id"],
+                name="directive_contradicted",
+                condition=Q(proof="contradicted"),
             ),
         ]
 

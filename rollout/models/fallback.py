@@ -2,7 +2,9 @@
 
 from django.db import models
 
-from portal.models.tracked import Evidence
+from portal.models.choices import choices, is_known
+from portal.models.tracked import Evidence, Tracked
+from rollout.domain.fallback import Means
 from rollout.models.artifacts import Artifact
 from rollout.models.runs import Run
 
@@ -30,3 +32,24 @@ class FallbackOffer(Evidence):
 
     def __str__(self) -> str:
         return f"fallback of {self.run} (gate {self.gate_id})"
+
+
+class Routing(Tracked):
+    """An offer was taken: the request of a failed run went to the standard workflow."""
+
+    offer = models.OneToOneField(FallbackOffer, models.PROTECT, related_name="routing")
+    workflow = models.CharField(max_length=50)
+    standard_run_id = models.CharField(
+        max_length=200, blank=True, help_text="The run that took over, if anybody said."
+    )
+    means = models.CharField(max_length=10, choices=choices(Means))
+    reason = models.TextField()
+    taken_at = models.DateTimeField()
+    taken_by = models.ForeignKey("portal.Actor", models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [is_known("means", Means, name="routing_means_is_known")]
+
+    def __str__(self) -> str:
+        return f"{self.offer.run} to {self.workflow}"

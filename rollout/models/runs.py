@@ -34,6 +34,9 @@ class Run(Tracked):
     cause = models.CharField(
         max_length=60, blank=True, help_text="Why the portal ended it, if it did."
     )
+    awaits_fallback = models.BooleanField(
+        default=False, help_text="It has a fallback offer that nobody has taken yet."
+    )
     stage = models.CharField(max_length=15, choices=choices(RunStage), blank=True)
     mode = models.CharField(max_length=20, blank=True)
 
@@ -126,6 +129,11 @@ class Run(Tracked):
                 fields=["fingerprint", "attempt", "start_order"],
                 name="run_evidence",
                 condition=Q(attempt__isnull=False),
+            ),
+            models.Index(
+                fields=["rollout", "-id"],
+                name="run_awaits_fallback",
+                condition=Q(awaits_fallback=True),
             ),
             models.Index(
                 fields=["times_out_at"],

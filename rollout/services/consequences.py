@@ -23,6 +23,8 @@ class Cause(StrEnum):
     HARD_GATE_FAILED = "hard_gate_failed"
     FINAL_RUN_REVIVED = "final_run_revived"
     TIMED_OUT = "timed_out"
+    DIRECTIVE_OVERDUE = "directive_overdue"
+    DIRECTIVE_CONTRADICTED = "directive_contradicted"
     REVISION_CONFLICT = "revision_conflict"
     GATE_INPUTS_DRIFT = "gate_inputs_drift"
     PROVIDER_FAILED = "provider_failed"

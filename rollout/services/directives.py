@@ -1,6 +1,5 @@
 """Directives: asked of runs, sent until acknowledged, overdue when they are not."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,7 +8,7 @@ from django.db import transaction
 
 from portal import clock
 from portal.domain.roles import May
-from portal.errors import Invalid, NotFound, WrongMoment
+from portal.errors import NotFound, WrongMoment
 from portal.models import Actor
 from portal.services import bell
 from portal.services.access import require
@@ -20,15 +19,15 @@ from rollout.domain.directives import (
     DirectiveKind,
     DirectiveState,
     after,
+    kind_of,
 )
 from rollout.domain.runs import FINAL, RunKind
 from rollout.domain.runs import Act as RunAct
 from rollout.domain.verbs import Verb
 from rollout.models import Directive, Run
-from rollout.services import endings, rollouts, runs
+from rollout.services import endings, proofs, runs
 
 REROUTED = "rerouted"
-SCOPES = {"team": "decision__context__asked__team", "stage": "stage"}
 
 
 @transaction.atomic
@@ -41,7 +40,7 @@ def issue(
     at once (decision 13); the others take effect when the run reports that they have.
     """
     require(by, May.DIRECT_RUN, rollout=rollout_key)
-    wanted = _kind(kind)
+    wanted = kind_of(kind)
     run = runs.locked(runs.find(rollout_key, run_id).pk)
     if run.kind == RunKind.IMPORTED:
         raise WrongMoment("An imported run listens to nobody.", possible=[])
@@ -84,30 +83,6 @@ def issue(
 
 
 @transaction.atomic
-def issue_to_all(
-    rollout_key: str, kind: str, scope: Mapping[str, str], *, by: Actor, reason: str
-) -> list[Directive]:
-    """Ask the same of every open run in a scope: a `team`, a run `stage`, or all."""
-    require(by, May.DIRECT_RUN, rollout=rollout_key)
-    unknown = sorted(set(scope) - set(SCOPES))
-    if unknown:
-        raise Invalid(
-            f"A scope names {' or '.join(SCOPES)}; {', '.join(unknown)} is neither.",
-            errors=[{"pointer": f"/scope/{unknown[0]}", "detail": "is not known"}],
-        )
-    found = Run.objects.filter(
-        rollout=rollouts.find(rollout_key),
-        finished_at=None,
-        **{SCOPES[name]: value for name, value in scope.items()},
-    ).exclude(kind=RunKind.IMPORTED)
-    run_ids = found.order_by("pk").values_list("run_id", flat=True)
-    return [
-        issue(rollout_key, run_id, kind, by=by, reason=reason)
-        for run_id in list(run_ids)
-    ]
-
-
-@transaction.atomic
 def acknowledge(
     rollout_key: str,
     run_id: str,
@@ -128,6 +103,7 @@ def acknowledge(
     if directive.state == DirectiveState.ACKNOWLEDGED:
         return directive
     directive.revision = revision
+    proofs.look_for(directive)
     _end(directive, Act.ACKNOWLEDGE, by=by, reason=reason)
     bell.ring(bell.EDGE)
     record(
@@ -138,7 +114,9 @@ def acknowledge(
         run_id=run.run_id,
         directive=directive.kind,
         revision=revision,
+        proof=directive.proof,
     )
+    proofs.tell_of_contradiction(directive, by=by)
     return directive
 
 
@@ -159,17 +137,6 @@ def all_pending(rollout_key: str) -> list[Directive]:
         .select_related("run")
         .order_by("due_at")
     )
-
-
-def _kind(kind: str) -> DirectiveKind:
-    try:
-        return DirectiveKind(kind)
-    except ValueError:
-        raise Invalid(
-            f"A directive is {', '.join(DirectiveKind)}; {kind!r} is none.",
-            code="DIRECTIVE_UNKNOWN",
-            errors=[{"pointer": "/kind", "detail": "is not known"}],
-        ) from None
 
 
 def _of(run: Run, directive_id: str) -> Directive:

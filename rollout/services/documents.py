@@ -24,7 +24,15 @@ from rollout.domain.runs import FINAL, Act, RunKind, RunStatus, after
 from rollout.domain.stages import StagePlan
 from rollout.domain.verbs import Verb
 from rollout.models import DocumentKind, Run, RunDocument, Standing
-from rollout.services import endings, snapshots, symptoms, timers
+from rollout.services import (
+    endings,
+    overtaken,
+    proofs,
+    revivals,
+    snapshots,
+    symptoms,
+    timers,
+)
 from rollout.services.consequences import Cause, announce, ask_to_consider
 from rollout.services.runs import locked_or_new, newest
 
@@ -32,6 +40,8 @@ FALL_BACK_JOB = "rollout.jobs.fall_back"
 CONFIRM_JOB = "rollout.jobs.confirm_gate_failure"
 DEFAULT_CONFIRM_AFTER_S = 60
 CONFLICTING = "conflicting revision"  # the note of what contradicts what is known
+# Notes of what was refused as state: it does not count as known.
+KEPT_ASIDE = frozenset({CONFLICTING, overtaken.NOTE, revivals.REVIVES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +78,19 @@ def receive_manifest(
     early = _early_receipt(run, DocumentKind.MANIFEST, raw, content, by=by)
     if early is not None:
         return early
-    reported = RunStatus(content["status"])
-    if run.reported_status in FINAL and reported not in FINAL and not run.cause:
+    if run.reported_status in FINAL and content["status"] not in FINAL:
         return _refuse_revival(run, raw, content, by=by)
     gap = max(0, content["revision"] - run.manifest_revision - 1)
     standing = Standing.KEPT if run.cause else Standing.ACCEPTED
     known = newest(run, DocumentKind.MANIFEST)
-    _keep(run, DocumentKind.MANIFEST, raw, content, standing, by=by, gap=gap)
+    note = revivals.note_of(run, content, by=by) if run.cause else ""
+    _keep(run, DocumentKind.MANIFEST, raw, content, standing, by=by, gap=gap, note=note)
     _take_over(run, content, known)
-    gates_document = newest(run, DocumentKind.GATES)
-    run.gates = _as_json(gates.judge(gates_document, content))
     run.manifest_revision = content["revision"]
     run.manifest_digest = digest(raw)
     run.save_as(by, reason=reason)
     symptoms.look_into_manifest(run, content, digest=run.manifest_digest, by=by)
+    proofs.look_into_manifest(run, content, by=by)
     if content["status"] in FINAL:
         endings.close_directives(run, by=by, reason=reason)
         if run.attempt is not None and run.finished_at is not None:
@@ -153,35 +162,42 @@ def receive_gates(
 def _early_receipt(
     run: Run, kind: DocumentKind, raw: bytes, content: dict[str, Any], *, by: Actor
 ) -> Receipt | None:
-    """The answer where a revision is not newer: a repetition, or a conflict."""
+    """The answer where a revision is not newer: known, overtaken, or a conflict.
+
+    What has counted once is no news, however old. Anything else is refused as state and
+    kept as evidence.
+    """
     is_manifest = kind == DocumentKind.MANIFEST
-    known = run.manifest_revision if is_manifest else run.gates_revision
-    known_digest = run.manifest_digest if is_manifest else run.gates_digest
+    newest_revision = run.manifest_revision if is_manifest else run.gates_revision
     revision = content["revision"]
-    if revision > known:
+    if revision > newest_revision:
         return None
-    if revision == known:
-        if digest(raw) == known_digest:
-            return Receipt(run, "unchanged", revision)
-        stored = run.documents.get(kind=kind, revision=revision, digest=known_digest)
-        if domain.is_same(raw, stored.digest, stored.content):
-            return Receipt(run, "unchanged", revision)
-    try:
-        domain.check_revision(new=revision, known=known, kind=kind)
-    except Conflict as refusal:
-        if revision == known and _keep_aside(
-            run, kind, raw, content, CONFLICTING, by=by
-        ):
-            announce(Cause.REVISION_CONFLICT, run, by=by, document=str(kind))
-        return Receipt(run, "refused", revision, refusal=refusal)
-    return None
+    known = list(run.documents.filter(kind=kind, revision=revision).defer("raw"))
+    counted = [each for each in known if each.note not in KEPT_ASIDE]
+    if any(domain.is_same(raw, each.digest, each.content) for each in counted):
+        return Receipt(run, "unchanged", revision)
+    is_late = not counted and (
+        all(domain.is_same(raw, each.digest, each.content) for each in known)
+    )
+    note = overtaken.NOTE if is_late else CONFLICTING
+    is_new = _keep_aside(run, kind, raw, content, note, by=by)
+    if is_new and not is_late:
+        announce(Cause.REVISION_CONFLICT, run, by=by, document=str(kind))
+    if is_new and is_late and is_manifest:
+        overtaken.learn_from(run, content, digest=digest(raw), by=by)
+    refusal = domain.mismatch(new=revision, known=newest_revision, kind=kind)
+    return Receipt(run, "refused", revision, refusal=refusal)
 
 
 def _refuse_revival(
     run: Run, raw: bytes, content: dict[str, Any], *, by: Actor
 ) -> Receipt:
-    _keep_aside(run, DocumentKind.MANIFEST, raw, content, "revives the run", by=by)
-    announce(Cause.FINAL_RUN_REVIVED, run, by=by, reported=content["status"])
+    """Keep what revives a run whose end was reported; the run stays as it is."""
+    note = revivals.REVIVES
+    if _keep_aside(run, DocumentKind.MANIFEST, raw, content, note, by=by):
+        revivals.announce_revival(run, content["status"], by=by)
+    if run.cause:
+        return Receipt(run, "kept", content["revision"])
     refusal = Conflict(
         f"This run has {run.reported_status} for good; it cannot be "
         f"{content['status']} again.",
@@ -247,17 +263,20 @@ def _keep_aside(
 def _take_over(
     run: Run, content: Mapping[str, Any], known: Mapping[str, Any] | None
 ) -> None:
-    """Let the run's row say what its manifest says."""
+    """Let the run's row say what its manifest says.
+
+    After the portal's verdict only what was reported moves: stage, gates and
+    fingerprint are evidence of the run as it was judged.
+    """
     now = clock.now()
     reported = RunStatus(content["status"])
     run.reported_at = now
     run.reported_status = reported
+    if run.cause:
+        return
     run.mode = content["mode"]
+    run.no_web = run.no_web or domain.is_offline(content)
     version = str(content.get("system_version") or "unknown")[:100]
-    query = content["query"]
-    flags = (query.get("constraints") or {}).get("deep_research_cli_flags") or {}
-    is_offline = query.get("sensitivity") == "no_web"
-    run.no_web = run.no_web or is_offline or flags.get("PAI_DR_CLI_NO_WEB") is True
     if version != run.system_version and run.attempt is not None and run.decision:
         run.fingerprint = compiled.fingerprint(
             snapshots.loaded(run.decision.snapshot).content,
@@ -265,15 +284,13 @@ def _take_over(
             system_version=version,
         )
     run.system_version = version
-    stage = content["stage"]
-    marks = ("current", "started_at", "last_progress_at")
-    before = (known or {}).get("stage") or {}
-    run.stage = stage["current"]
+    run.stage = content["stage"]["current"]
+    run.gates = _as_json(gates.judge(newest(run, DocumentKind.GATES), content))
     if run.status not in FINAL:
         run.status = after(RunStatus(run.status), Act(f"report_{reported}"))
         if run.status in FINAL:
             run.finished_at = now
-    if any(stage.get(mark) != before.get(mark) for mark in marks):
+    if known is None or domain.has_progressed(known, content):
         timers.start(run, now)
     else:
         timers.keep(run, now)

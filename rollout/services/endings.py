@@ -6,7 +6,7 @@ from portal.services import bell
 from portal.services.jobs import enqueue
 from portal.services.ledger import record
 from rollout.domain import directives
-from rollout.domain.directives import FOR_OPEN_RUNS, DirectiveState
+from rollout.domain.directives import FOR_OPEN_RUNS, STOPS, DirectiveState, Proof
 from rollout.domain.runs import FINAL, Act, RunStatus, after
 from rollout.domain.verbs import Verb
 from rollout.models import Run
@@ -42,16 +42,21 @@ def close_directives(run: Run, *, by: Actor, reason: str) -> None:
     for directive in run.directives.filter(state=DirectiveState.ISSUED):
         if not (knows_it or directive.kind in FOR_OPEN_RUNS):
             continue
-        directive.state = directives.after(
-            DirectiveState(directive.state), directives.Act.CLOSE
-        )
+        # Who was asked to stop, and says that it was cancelled, has followed.
+        is_done = directive.kind in STOPS and run.reported_status == RunStatus.CANCELLED
+        act = directives.Act.ACKNOWLEDGE if is_done else directives.Act.CLOSE
+        directive.state = directives.after(DirectiveState(directive.state), act)
         directive.ended_at = clock.now()
+        if is_done:
+            directive.revision = run.manifest_revision
+            directive.proof = Proof.SHOWN
         directive.save_as(by, reason=reason)
         bell.ring(bell.EDGE)
         record(
-            Verb.DIRECTIVE_CLOSED,
+            Verb.DIRECTIVE_ACKNOWLEDGED if is_done else Verb.DIRECTIVE_CLOSED,
             directive,
             by=by,
             reason="The run has ended.",
             run_id=run.run_id,
+            revision=directive.revision,
         )

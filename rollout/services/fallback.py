@@ -6,17 +6,17 @@ from django.db import transaction
 
 from portal import clock
 from portal.domain.roles import May
-from portal.errors import Conflict
+from portal.errors import Conflict, NotFound, WrongMoment
 from portal.models import Actor
 from portal.services.access import require
 from portal.services.ledger import record
 from rollout.domain import fallback as domain
 from rollout.domain import gates
-from rollout.domain.fallback import INSTRUCTION, SUMMARY_PATH, Offer
+from rollout.domain.fallback import INSTRUCTION, SUMMARY_PATH, Means, Offer
 from rollout.domain.gates import FALLBACK_FAILURE, GateStatus
-from rollout.domain.runs import FINAL, Act, RunStatus
+from rollout.domain.runs import FINAL, Act, RunKind, RunStatus
 from rollout.domain.verbs import Verb
-from rollout.models import DocumentKind, FallbackOffer, Origin, Run
+from rollout.models import DocumentKind, FallbackOffer, Origin, Routing, Run
 from rollout.services import artifacts, endings, runs, vault
 from rollout.services.consequences import Cause, announce
 
@@ -99,6 +99,75 @@ def adopt(run_pk: int, *, by: Actor, reason: str) -> FallbackOffer | None:
     return offered
 
 
+@transaction.atomic
+def take(
+    rollout_key: str,
+    run_id: str,
+    *,
+    means: Means,
+    by: Actor,
+    reason: str,
+    standard_run_id: str = "",
+) -> tuple[Routing, bool]:
+    """Take a run's offer: its request goes to the standard workflow. Is it news?
+
+    Taking it again changes nothing, except that the run that took over can still be
+    named, once. Raises `NotFound` where no offer was made, and `WrongMoment` for an
+    imported run, whose request nobody waits for.
+    """
+    require(by, May.TAKE_FALLBACK, rollout=rollout_key)
+    run = runs.locked(runs.find(rollout_key, run_id).pk)
+    if (offer := _known(run)) is None:
+        raise NotFound(
+            f"The run {run_id} has no fallback offer; one is made when a hard gate of "
+            "it has failed for good."
+        )
+    if run.kind == RunKind.IMPORTED:
+        raise WrongMoment("Nobody waits for an imported run any more.", possible=[])
+    if (known := Routing.objects.filter(offer=offer).first()) is not None:
+        if standard_run_id and not known.standard_run_id:
+            _name_standard_run(known, run, standard_run_id, by=by, reason=reason)
+        return known, False
+    routing = Routing(
+        offer=offer,
+        workflow=run.rollout.fallback_workflow,
+        standard_run_id=standard_run_id,
+        means=means,
+        reason=reason,
+        taken_at=clock.now(),
+        taken_by=by,
+    )
+    routing.save_as(by, reason=reason)
+    run.awaits_fallback = False
+    run.save_as(by, reason=reason)
+    record(
+        Verb.FALLBACK_TAKEN,
+        run,
+        by=by,
+        reason=reason,
+        also=[routing],
+        workflow=routing.workflow,
+        standard_run_id=standard_run_id,
+        means=means,
+    )
+    return routing, True
+
+
+def _name_standard_run(
+    routing: Routing, run: Run, standard_run_id: str, *, by: Actor, reason: str
+) -> None:
+    routing.standard_run_id = standard_run_id
+    routing.save_as(by, reason=reason)
+    record(
+        Verb.STANDARD_RUN_NAMED,
+        run,
+        by=by,
+        reason=reason,
+        also=[routing],
+        standard_run_id=standard_run_id,
+    )
+
+
 def _known(run: Run) -> FallbackOffer | None:
     return FallbackOffer.objects.filter(run=run).first()
 
@@ -148,6 +217,7 @@ def _fall_back(run: Run, offer: Offer, *, by: Actor, reason: str) -> FallbackOff
         offered_by=by,
     )
     offered.save()
+    run.awaits_fallback = True
     endings.end(run, Act.FALL_BACK, cause=CAUSE, by=by, reason=reason)
     announce(Cause.HARD_GATE_FAILED, run, by=by, gate=offer.gate_id)
     return offered

@@ -168,9 +168,23 @@ def runs_end_once() -> Findings:
         WHERE verb = ANY(%s) GROUP BY subject_type, subject_id, subject_name, verb
         HAVING count(*) > 1
         """,
-        [str(Verb.RUN_FELL_BACK), str(Verb.RUN_TIMED_OUT), str(Verb.RUN_REROUTED)],
+        [
+            str(Verb.RUN_FELL_BACK),
+            str(Verb.FALLBACK_TAKEN),
+            str(Verb.RUN_TIMED_OUT),
+            str(Verb.RUN_REROUTED),
+        ],
     ):
         yield f"{subject}: {verb} {count} times"
+    for (run_id,) in _rows(
+        """
+        SELECT r.run_id FROM rollout_run r
+        LEFT JOIN rollout_fallbackoffer f ON f.run_id = r.id
+        LEFT JOIN rollout_routing t ON t.offer_id = f.id
+        WHERE r.awaits_fallback AND (f.id IS NULL OR t.id IS NOT NULL)
+        """
+    ):
+        yield f"{run_id} waits for an offer to be taken that is not there, or is taken"
 
 
 def nothing_is_lost() -> Findings:
@@ -253,6 +267,7 @@ def jobs_take_effect_once() -> Findings:
     """9: what jobs do is there once; a job that is done has an end."""
     for table, verb in (
         ("rollout_fallbackoffer WHERE NOT is_adopted", Verb.RUN_FELL_BACK),
+        ("rollout_routing", Verb.FALLBACK_TAKEN),
         ("rollout_runtimeout", Verb.RUN_TIMED_OUT),
         ("rollout_rollback", Verb.STAGE_ROLLED_BACK),
         ("rollout_triggerfiring", Verb.TRIGGER_FIRED),

@@ -1,6 +1,6 @@
 """The watchdog's timer of a run; parts of the acts that hold the run's row."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rollout.domain.runs import FINAL, RunKind, RunStatus
 from rollout.domain.watchdog import Timer, started, timeout_of
@@ -24,6 +24,17 @@ def follow_policy(run: Run, timeouts: dict[str, int], now: datetime) -> None:
     run.timeouts = timeouts
     more = timeout_of(run.stage, timeouts) - before
     _set(run, Timer(run.times_out_at, run.time_left).stretched(more), now)
+
+
+def give_back(run: Run, paused: timedelta, now: datetime) -> bool:
+    """Give a run the time in which it was paused and nobody knew; is it any?
+
+    It is never more than the time that its timer has counted.
+    """
+    counted = max(now - run.stage_since, timedelta(0)) if run.stage_since else paused
+    more = min(paused, counted)
+    _set(run, Timer(run.times_out_at, run.time_left).stretched(more), now)
+    return more > timedelta(0)
 
 
 def _set(run: Run, timer: Timer, now: datetime) -> None:

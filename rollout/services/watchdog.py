@@ -50,6 +50,15 @@ def sweep() -> int:
     return len(overdue)
 
 
+def lets_runs_speak(now: datetime) -> bool:
+    """Whether runs could not report lately, and are given the time to."""
+    seen = Heartbeat.objects.in_bulk((NAME, heartbeats.EDGE), field_name="name")
+    last = seen.get(NAME)
+    watches_from = last.details.get("watches_from", "") if last else ""
+    has_gap = any(now - each.at > GAP for each in seen.values())
+    return has_gap or now.isoformat() < watches_from
+
+
 def _is_watching(now: datetime) -> bool:
     seen = Heartbeat.objects.in_bulk((NAME, heartbeats.EDGE), field_name="name")
     last = seen.get(NAME)

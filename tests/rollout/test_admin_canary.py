@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from portal import clock
 from portal.models import Approval
+from portal.services import actors
 from rollout.domain.stages import StageState
 from rollout.models import Evaluation, Stage
 from rollout.services import freezes, promotions, readiness, stages
@@ -51,6 +52,23 @@ def queries_of(client, address: str) -> int:
 
 
 # The page of a stage
+
+
+def test_narrowing_by_one_step_is_one_click(client):
+    stage = an_open_stage(coverage_steps=(5, 25, 50))
+    stage.coverage = 50
+    stage.save_as(actors.host(), reason="test")
+    signed_in(client, "operator")
+    body = read(client, stage)
+    at = re.search(r'action="([^"]*/act/narrow/)"', body)[1]
+    once = re.search(r'name="once" value="(\w+)"', body)[1]
+    click = {"once": once, "reason": "Narrowed by one step."}
+
+    client.post(at, click)
+    client.post(at, click)
+
+    stage.refresh_from_db()
+    assert stage.coverage == 25
 
 
 def test_a_stage_that_was_never_started_says_what_to_do(client):

@@ -566,7 +566,7 @@ def test_the_number_of_queries_does_not_depend_on_history(
     call.get("me")
     call.put("runs/run-1/manifest", raw(a_manifest()))
 
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         call.put("runs/run-1/manifest", raw(a_manifest(revision=2)))
     with django_assert_num_queries(11):
         call.put("runs/run-1/gates", raw(some_gates(passed="A")))

@@ -1,21 +1,28 @@
+import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 import time_machine
 
 from portal import clock
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound, WrongMoment
-from portal.models import LedgerEntry
-from rollout.domain.directives import MOVES, Act, DirectiveState, after
+from portal.models import Heartbeat, LedgerEntry
+from portal.services import actors, heartbeats
+from rollout.domain.directives import MOVES, Act, DirectiveState, Proof, after
 from rollout.domain.runs import RunKind, RunStatus
 from rollout.domain.verbs import Verb
 from rollout.models import Directive, Run
-from rollout.services import directives, runs
+from rollout.services import broadcasts, directives, overdue, runs, watchdog
+from rollout.services.consequences import Cause
 from tests.builders import an_actor
 from tests.rollout.builders import KEY
 from tests.rollout.documents import a_manifest
+from tests.rollout.test_admin import signed_in
 from tests.rollout.test_api import Caller
-from tests.rollout.test_runs import send
+from tests.rollout.test_runs import announced, send
+
+__all__ = ["announced"]  # a fixture of these tests too
 
 pytestmark = pytest.mark.django_db
 
@@ -134,13 +141,167 @@ def test_a_scope_asks_every_open_run_in_it(service, operator):
     for name, status in (("a", "running"), ("b", "running"), ("c", "completed")):
         send(service, a_manifest(name, status=status))
 
-    issued = directives.issue_to_all(
+    broadcast, issued = broadcasts.ask_all(
         KEY, "pause", {"stage": "wave1"}, by=operator, reason="all"
     )
 
     assert sorted(each.run.run_id for each in issued) == ["a", "b"]
     with pytest.raises(Invalid):
-        directives.issue_to_all(KEY, "pause", {"moon": "x"}, by=operator, reason="all")
+        broadcasts.ask_all(KEY, "pause", {"moon": "x"}, by=operator, reason="all")
+    assert (broadcast.directed, broadcast.done_at is None) == (2, False)
+
+
+def test_an_acknowledgement_is_proven_by_the_manifest_that_it_names(service, operator):
+    send(service, a_manifest())
+    send(service, a_manifest(revision=2, status="paused"))
+
+    here = acknowledge(ask("pause", operator), service, revision=2)
+    to_come = acknowledge(ask("resume", operator), service, revision=3)
+    unnamed = acknowledge(ask("pause", operator), service)
+
+    assert [each.proof for each in (here, to_come, unnamed)] == [
+        Proof.SHOWN,
+        Proof.AWAITED,
+        Proof.UNNAMED,
+    ]
+    send(service, a_manifest(revision=3))
+    to_come.refresh_from_db()
+    assert to_come.proof == Proof.SHOWN
+
+
+def test_a_proof_can_arrive_after_newer_manifests(service, operator):
+    send(service, a_manifest())
+    asked = acknowledge(ask("pause", operator), service, revision=2)
+    send(service, a_manifest(revision=3))
+
+    send(service, a_manifest(revision=2, status="paused"))
+
+    asked.refresh_from_db()
+    assert asked.proof == Proof.SHOWN
+
+
+def test_a_contradiction_is_kept_told_and_shown(client, service, operator, announced):
+    send(service, a_manifest())
+    send(service, a_manifest(revision=2))
+
+    done = acknowledge(ask("pause", operator), service, revision=2)
+
+    assert (done.state, done.proof) == ("acknowledged", Proof.CONTRADICTED)
+    assert announced == [(Cause.DIRECTIVE_CONTRADICTED, "run-1")]
+    signed_in(client, "operator")
+    assert "says otherwise" in client.get("/admin/").content.decode()
+    assert (
+        "contradicted by"
+        in client.get(f"/admin/rollout/run/{done.run_id}/change/").content.decode()
+    )
+
+
+def test_a_run_that_says_it_was_cancelled_has_followed(service, operator):
+    send(service, a_manifest())
+    asked = ask("cancel", operator)
+
+    send(service, a_manifest(revision=2, status="cancelled"))
+    acknowledge(asked, service, revision=2)
+
+    asked.refresh_from_db()
+    assert (asked.state, asked.revision, asked.proof) == (
+        "acknowledged",
+        2,
+        Proof.SHOWN,
+    )
+
+
+def sweep_overdue(carry_out_jobs) -> int:
+    Heartbeat.objects.update(at=clock.now())
+    overdue.sweep()
+    return carry_out_jobs()
+
+
+def test_an_overdue_directive_is_told_of_once(
+    service, operator, announced, carry_out_jobs
+):
+    send(service, a_manifest())
+    with time_machine.travel(clock.now(), tick=False) as clocks:
+        asked = ask("pause", operator)
+        assert sweep_overdue(carry_out_jobs) == 0
+        clocks.shift(timedelta(seconds=61))
+
+        assert sweep_overdue(carry_out_jobs) == 1
+        assert sweep_overdue(carry_out_jobs) == 0
+        act = {"by": actors.system(), "reason": "again"}
+        assert not overdue.tell_of_overdue(str(asked.pk), **act)
+
+    assert announced == [(Cause.DIRECTIVE_OVERDUE, "run-1")]
+    assert kinds() == ["pause"]  # it is sent on
+    verbs = LedgerEntry.objects.filter(verb=Verb.DIRECTIVE_OVERDUE)
+    assert verbs.count() == 1
+
+
+def test_a_directive_that_was_followed_in_time_is_not_told_of(
+    service, operator, announced, carry_out_jobs
+):
+    send(service, a_manifest())
+    with time_machine.travel(clock.now(), tick=False) as clocks:
+        asked = ask("pause", operator)
+        clocks.shift(timedelta(seconds=61))
+        Heartbeat.objects.update(at=clock.now())
+        assert overdue.sweep() == 1
+        acknowledge(asked, service)
+        carry_out_jobs()
+
+    assert announced == []
+
+
+def test_after_an_outage_runs_may_speak_before_they_are_overdue(
+    service, operator, carry_out_jobs
+):
+    send(service, a_manifest())
+    with time_machine.travel(clock.now(), tick=False) as clocks:
+        heartbeats.beat(watchdog.NAME)
+        ask("pause", operator)
+        clocks.shift(timedelta(hours=1))  # the portal was away
+
+        assert overdue.sweep() == 0
+
+
+def test_many_runs_are_asked_in_batches(service, operator, carry_out_jobs, monkeypatch):
+    monkeypatch.setattr(broadcasts, "BATCH", 2)
+    for number in range(5):
+        send(service, a_manifest(f"run-{number}"))
+
+    broadcast, first = broadcasts.ask_all(KEY, "reroute", {}, by=operator, reason="all")
+    send(service, a_manifest("late"))
+    assert [each.run.run_id for each in first] == ["run-0", "run-1"]
+    while carry_out_jobs():
+        pass
+
+    broadcast.refresh_from_db()
+    assert (broadcast.directed, broadcast.done_at is None) == (5, False)
+    assert Run.objects.filter(status="cancelled").count() == 5
+    assert Run.objects.get(run_id="late").status == "running"
+    again = broadcasts.go_on(broadcast.pk, by=actors.system(), reason="again")
+    assert again == 0
+
+
+def test_the_page_says_how_many_runs_are_meant_before_it_asks_them(
+    client, service, operator
+):
+    for number in range(3):
+        send(service, a_manifest(f"run-{number}"))
+    signed_in(client, "operator")
+    rollout = Run.objects.first().rollout_id
+    at = f"/admin/rollout/rollout/{rollout}/act/ask_all/"
+    said = {"kind": "reroute", "team": "", "stage": "wave1", "reason": "Repairs."}
+
+    shown = client.post(at, said | {"once": "a"}).content.decode()
+    assert "3 open runs" in shown
+    assert not Directive.objects.exists()
+    mark = re.search(r'name="shown" value="([^"]*)"', shown)[1]
+    done = client.post(at, said | {"once": "a", "shown": unescape(mark)}, follow=True)
+
+    assert "3 runs are asked" in done.content.decode()
+    assert Run.objects.filter(status="cancelled").count() == 3
+    assert client.get("/admin/rollout/broadcast/").status_code == 200
 
 
 def test_only_who_may_can_direct(service):

@@ -1,6 +1,7 @@
 import json
 from contextlib import suppress
 from copy import deepcopy
+from datetime import timedelta
 
 import jsonschema_rs
 import pytest
@@ -104,11 +105,34 @@ def test_unknown_members_and_failure_kinds_are_kept():
     assert kept == manifest
 
 
-def test_an_older_or_contradicting_revision_is_refused():
-    for new in (1, 2):
-        with pytest.raises(Conflict) as refusal:
-            documents.check_revision(new=new, known=2, kind="manifest")
-        assert refusal.value.code == "REVISION_MISMATCH"
+def test_the_refusal_of_a_revision_says_whether_it_is_older_or_contradicts():
+    older, other = (
+        documents.mismatch(new=new, known=2, kind="manifest") for new in (1, 2)
+    )
+
+    assert {older.code, other.code} == {"REVISION_MISMATCH"}
+    assert "this is 1, which is older" in str(older)
+    assert "this is 2, with other content" in str(other)
+
+
+def at(minute: int, status: str) -> dict:
+    return {"status": status, "updated_at": f"2026-01-01T12:{minute:02}:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("before", "late", "minutes"),
+    [
+        (at(0, "running"), at(5, "paused"), 15),
+        (None, at(5, "paused"), 15),
+        (at(0, "paused"), at(5, "paused"), 0),  # told of already
+        (at(0, "running"), at(5, "running"), 0),
+        (at(0, "running"), at(25, "paused"), 0),  # a clock that went back
+    ],
+)
+def test_a_late_manifest_tells_of_a_pause_once(before, late, minutes):
+    paused = documents.paused_since(before, late, at(20, "running"))
+
+    assert paused == timedelta(minutes=minutes)
 
 
 def test_the_same_document_in_other_bytes_is_the_same():
