@@ -41,6 +41,8 @@ PARTS_OF_ACTS = {
     "rollout.services.directives.issue_to_all": "it issues one after the other",
     "rollout.services.artifacts.verify": "every portion is an act of its own",
     "rollout.services.ingest.ingest_root": "every file is an act of its own",
+    "drills.services.incidents.change_state": "signs and timers move incidents too",
+    "drills.services.incidents.change_severity": "signs make incidents worse, too",
 }
 FORBIDDEN_NAMES = {
     "utils",

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from drills.domain.incidents import (
     LONGEST_TITLE,
     MILESTONES,
+    OVER,
     Act,
     Kind,
     Severity,
@@ -227,8 +228,8 @@ class IncidentsView(RolloutView, ListAPIView):
         found = SHOWN.filter(rollout__key=self.key)
         asked = self.request.query_params
         if state := asked.get("state"):
-            is_open = state == "not_over"
-            found = found.filter(**{"is_over": False} if is_open else {"state": state})
+            found = found.filter(is_over=state in OVER)  # by the partial index
+            found = found if state == "not_over" else found.filter(state=state)
         if kind := asked.get("kind"):
             found = found.filter(kind=kind)
         if severity := asked.get("severity"):
@@ -300,6 +301,7 @@ class MoveView(OneIncidentView):
     may = {"POST": May.WORK_INCIDENT}
 
     @extend_schema(
+        operation_id="incidents_move",
         summary="Move an incident",
         parameters=[
             ROLLOUT,

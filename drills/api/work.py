@@ -204,6 +204,7 @@ class TaskView(OneIncidentView):
     may = {"POST": May.WORK_INCIDENT}
 
     @extend_schema(
+        operation_id="incidents_tasks_move",
         summary="Move a task",
         parameters=[
             ROLLOUT,

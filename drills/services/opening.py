@@ -97,7 +97,7 @@ def _incident_of(taken: list[Sighting], *, by: Actor, reason: str) -> Incident:
         fingerprint=first.fingerprint,
         began_at=min(each.began_at for each in taken),
     )
-    incident = found_or_opened(new, row, by=by, reason=reason)
+    incident = _found_or_opened(new, row, by=by, reason=reason)
     if severity < incident.severity:
         before, why = incident.severity, "What it has caused is worse."
         incidents.change_severity(incident, severity, by=by, reason=why)
@@ -120,7 +120,7 @@ def _severity(taken: Iterable[Sighting], row: MatrixRow | None) -> Severity:
     return found
 
 
-def found_or_opened(
+def _found_or_opened(
     new: Incident, row: MatrixRow | None, *, by: Actor, reason: str
 ) -> Incident:
     """The locked active incident about the subject of `new`; a part of acts.
@@ -221,7 +221,7 @@ def _artifacts(runs: list[Run], row: MatrixRow | None) -> list[Artifact]:
     if row is None:
         return []
     named = Artifact.objects.filter(run__in=runs, path__in=row.artifacts)
-    newest = named.order_by("run", "path", "-version").distinct("run", "path")
+    newest = named.order_by("run_id", "path", "-version").distinct("run_id", "path")
     return list(newest.select_related("run")[:MOST_ARTIFACTS])
 
 
@@ -284,4 +284,4 @@ def open_by_hand(
         began_at=began_at or now,
         seen=1,
     )
-    return found_or_opened(new, row, by=by, reason=reason)
+    return _found_or_opened(new, row, by=by, reason=reason)

@@ -93,49 +93,47 @@ def test_an_incident_is_opened_worked_on_and_closed(call, opened, operator):
     assert len(lines) == 14
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "status", "code"),
-    [
-        ("close", BECAUSE, 409, "WRONG_MOMENT"),
-        ("unacknowledge", BECAUSE, 404, "NOT_FOUND"),
-        ("explode", BECAUSE, 404, "NOT_FOUND"),
-        ("acknowledge", {}, 400, None),
-        ("acknowledge", {**BECAUSE, "at": "2999-01-01T00:00:00Z"}, 422, None),
-        ("acknowledge", {**BECAUSE, "at": "2001-01-01T00:00:00Z"}, 422, None),
-        ("acknowledge", {**BECAUSE, "at": "yesterday"}, 400, None),
-        ("reopen", {**BECAUSE, "at": "2026-01-01T00:00:00Z"}, 422, None),
-        ("notes", {"text": ""}, 400, None),
-        ("notes", {"text": "x" * 5001}, 400, None),
-        ("notes", {"text": "a\x00b"}, 400, None),
-        ("severity", {**BECAUSE, "severity": 3}, 409, "WRONG_MOMENT"),
-        ("severity", {**BECAUSE, "severity": 5}, 400, None),
-        ("hand-over", {**BECAUSE, "role": "scribe", "person": "nobody"}, 422, None),
-        ("hand-over", {**BECAUSE, "role": "cook", "person": "nobody"}, 400, None),
-        ("checklist/99", {"finding": "found"}, 404, "NOT_FOUND"),
-        ("checklist/1", {"finding": "maybe"}, 400, None),
-        ("links", {**BECAUSE, "what": "run", "name": "none"}, 404, "NOT_FOUND"),
-        ("links", {**BECAUSE, "what": "directive", "name": "x"}, 404, "NOT_FOUND"),
-        ("links", {**BECAUSE, "what": "rollback", "name": "9" * 40}, 404, "NOT_FOUND"),
-        ("links", {**BECAUSE, "what": "person", "name": "1"}, 400, None),
-        ("tasks/17/finish", BECAUSE, 404, "NOT_FOUND"),
-        (
-            "tasks",
-            {**BECAUSE, "title": "T", "owner": "x", "due_at": "2001-01-01T00:00Z"},
-            422,
-            None,
-        ),
-    ],
-)
-def test_what_cannot_be_is_refused_and_changes_nothing(
-    call, opened, path, body, status, code
-):
+REFUSED = [
+    ("close", BECAUSE, 409, "WRONG_MOMENT"),
+    ("unacknowledge", BECAUSE, 404, "NOT_FOUND"),
+    ("explode", BECAUSE, 404, "NOT_FOUND"),
+    ("acknowledge", {}, 422, None),
+    ("acknowledge", {**BECAUSE, "at": "2999-01-01T00:00:00Z"}, 422, None),
+    ("acknowledge", {**BECAUSE, "at": "2001-01-01T00:00:00Z"}, 422, None),
+    ("acknowledge", {**BECAUSE, "at": "yesterday"}, 422, None),
+    ("reopen", {**BECAUSE, "at": "2026-01-01T00:00:00Z"}, 422, None),
+    ("notes", {"text": ""}, 422, None),
+    ("notes", {"text": "x" * 5001}, 422, None),
+    ("notes", {"text": "a\x00b"}, 422, None),
+    ("severity", {**BECAUSE, "severity": 3}, 409, "WRONG_MOMENT"),
+    ("severity", {**BECAUSE, "severity": 5}, 422, None),
+    ("hand-over", {**BECAUSE, "role": "scribe", "person": "nobody"}, 422, None),
+    ("hand-over", {**BECAUSE, "role": "cook", "person": "nobody"}, 422, None),
+    ("checklist/99", {"finding": "found"}, 404, "NOT_FOUND"),
+    ("checklist/1", {"finding": "maybe"}, 422, None),
+    ("links", {**BECAUSE, "what": "run", "name": "none"}, 404, "NOT_FOUND"),
+    ("links", {**BECAUSE, "what": "directive", "name": "x"}, 404, "NOT_FOUND"),
+    ("links", {**BECAUSE, "what": "rollback", "name": "9" * 40}, 404, "NOT_FOUND"),
+    ("links", {**BECAUSE, "what": "person", "name": "1"}, 422, None),
+    ("tasks/17/finish", BECAUSE, 404, "NOT_FOUND"),
+    (
+        "tasks",
+        {**BECAUSE, "title": "T", "owner": "x", "due_at": "2001-01-01T00:00Z"},
+        422,
+        None,
+    ),
+]
+
+
+def test_what_cannot_be_is_refused_and_changes_nothing(call, opened):
     before = call("GET", f"incidents/{opened}").json()
 
-    answer = call("POST", f"incidents/{opened}/{path}", body)
+    for path, body, status, code in REFUSED:
+        answer = call("POST", f"incidents/{opened}/{path}", body)
 
-    assert answer.status_code == status, answer.content
-    assert answer["Content-Type"] == "application/problem+json"
-    assert code in (None, answer.json()["code"])
+        assert answer.status_code == status, (path, body, answer.content)
+        assert answer["Content-Type"] == "application/problem+json"
+        assert code in (None, answer.json()["code"])
     assert call("GET", f"incidents/{opened}").json() == before
 
 
@@ -252,5 +250,5 @@ def test_a_row_is_proposed_and_nothing_changes_yet(call):
 def test_what_is_no_row_is_refused(call, row):
     answer = call("POST", "matrix/silent-hang/propose", {**BECAUSE, "row": row})
 
-    assert answer.status_code in (400, 422)
+    assert answer.status_code == 422
     assert not Incident.objects.exists()

@@ -1,19 +1,22 @@
 """Many open at once: one incident; nobody waits for those who notice."""
 
 import threading
+from contextlib import suppress
 
 import pytest
-from django.db import connections, transaction
+from django.db import transaction
 
-from drills.domain.incidents import ACTIVE, Kind, Severity
+from drills.domain.incidents import ACTIVE, Severity
+from drills.domain.verbs import Verb
 from drills.models import Incident, Sighting
 from drills.services import matrix, opening
-from portal import clock
+from portal.errors import Conflict
+from portal.models import LedgerEntry
 from portal.services import actors
-from rollout.models import Rollout
 from rollout.services.consequences import Cause, announce
+from tests.builders import an_actor
 from tests.drills.builders import a_run
-from tests.rollout.builders import a_running_stage
+from tests.rollout.builders import KEY, a_running_stage
 from tests.rollout.test_contention import in_threads
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,28 +25,47 @@ OPENERS = 32
 
 def test_thirty_two_who_open_at_once_open_one_incident():
     a_running_stage()
-    matrix.seed(by=actors.host(), reason="test")
-    rollout, system = Rollout.objects.get(), actors.system()
+    run, system = a_run(), actors.system()
+    together = threading.Barrier(OPENERS)
+
+    def notices_and_takes() -> None:
+        announce(Cause.TIMED_OUT, run, by=system)
+        fingerprint = Sighting.objects.values_list("fingerprint", flat=True)[0]
+        together.wait(timeout=120)
+        opening.take_signs(fingerprint, by=system, reason="race")
+
+    def opens_by_hand() -> None:
+        worker = an_actor("operator")
+        together.wait(timeout=120)
+        with suppress(Conflict):  # it is there already
+            said = {"by": worker, "reason": "seen"}
+            opening.open_by_hand(KEY, "Disk full", Severity.LOW, **said)
+
+    half = OPENERS // 2
+    works = [*[notices_and_takes] * half, *[opens_by_hand] * half]
+    assert in_threads(*works) == []
+
+    causes = Incident.objects.values_list("cause", flat=True)
+    assert sorted(causes) == ["reported", "timed_out"]
+    assert Incident.objects.get(cause="timed_out").seen == half
+
+
+def test_thirty_two_who_open_by_hand_at_once_open_one_incident():
+    a_running_stage()
+    worker = an_actor("operator")
     together = threading.Barrier(OPENERS)
 
     def opens() -> None:
-        together.wait(timeout=60)
-        with transaction.atomic():
-            new = Incident(
-                rollout=rollout,
-                kind=Kind.REAL,
-                severity=Severity.HIGH,
-                title="A run has hung",
-                says="A run has hung.",
-                cause="timed_out",
-                fingerprint="the same for all",
-                began_at=clock.now(),
-            )
-            opening.found_or_opened(new, None, by=system, reason="race")
+        together.wait(timeout=120)
+        with suppress(Conflict):  # it is there already
+            said = {"by": worker, "reason": "seen"}
+            opening.open_by_hand(KEY, "Disk full", Severity.LOW, **said)
 
     assert in_threads(*[opens] * OPENERS) == []
 
     assert Incident.objects.get().state in ACTIVE
+    opened = LedgerEntry.objects.filter(verb=Verb.INCIDENT_OPENED)
+    assert opened.count() == 1
 
 
 def test_who_notices_waits_for_nobody():
@@ -61,4 +83,3 @@ def test_who_notices_waits_for_nobody():
         opening.take_signs(fingerprint, **act)  # holds incident and ledger
         assert in_threads(*[notices] * 4) == []
     assert opening.take_signs(fingerprint, by=system, reason="t").seen == 5
-    connections.close_all()
