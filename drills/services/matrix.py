@@ -72,6 +72,7 @@ def propose(key: str, says: dict[str, Any], *, by: Actor, reason: str) -> Approv
     domain.check_key(key)
     wanted = domain.read(says)
     require(by, May.PROPOSE_CHANGE)
+    _lock_all()  # so that versions come one after the other, as `_index` needs it
     domain.index(_live(**{key: wanted}))
     row = MatrixRow.objects.filter(key=key).first()
     if row is None:
@@ -96,10 +97,14 @@ def propose_retirement(key: str, *, by: Actor, reason: str) -> Approval:
     return request(RETIRE_ROW, row.pk, by=by, reason=reason)
 
 
-def _locked(row_id: str) -> MatrixRow:
-    """The row; all of them are locked, so that no two of them claim the same sign."""
+def _lock_all() -> dict[str, MatrixRow]:
+    """All rows by their ids, locked: no two of them ever claim the same sign."""
     rows = MatrixRow.objects.select_for_update(no_key=True).order_by("pk")
-    found = {str(row.pk): row for row in rows}
+    return {str(row.pk): row for row in rows}
+
+
+def _locked(row_id: str) -> MatrixRow:
+    found = _lock_all()
     if row_id not in found:
         raise NotFound(f"There is no row {row_id} in the matrix.")
     return found[row_id]

@@ -1,7 +1,6 @@
 """Opening incidents: from signs, once per subject, or by hand."""
 
 from collections import Counter
-from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -30,6 +29,7 @@ from portal.errors import Conflict, Invalid
 from portal.models import Actor
 from portal.services.access import require
 from portal.services.ledger import record
+from rollout.domain.stages import OnHardGateFailure, StagePlan
 from rollout.domain.triggers import Action
 from rollout.models import Artifact, Directive, Rollback, Run
 from rollout.services import rollouts, stages
@@ -112,12 +112,23 @@ def _incident_of(taken: list[Sighting], *, by: Actor, reason: str) -> Incident:
     return incident
 
 
-def _severity(taken: Iterable[Sighting], row: MatrixRow | None) -> Severity:
+def _severity(taken: list[Sighting], row: MatrixRow | None) -> Severity:
+    """How bad the row says it is, or what has come of it."""
     found = Severity(row.severity) if row is not None else Severity.MIDDLE
+    if _rolls_back(taken[0]):
+        found = min(found, SEVERITY_OF[Action.ROLL_BACK])
     for each in taken:
         if each.firing is not None:
             found = min(found, SEVERITY_OF.get(Action(each.firing.action), found))
     return found
+
+
+def _rolls_back(sign: Sighting) -> bool:
+    """Whether the stage's plan goes back because of this, without any trigger."""
+    if sign.cause != Sign.HARD_GATE_FAILED or sign.stage is None:
+        return False
+    plan = StagePlan.from_json(sign.stage.plan)
+    return plan.on_hard_gate_failure == OnHardGateFailure.ROLL_BACK
 
 
 def _found_or_opened(
@@ -203,8 +214,8 @@ def _things(taken: list[Sighting], row: MatrixRow | None) -> list[Model]:
     firings = [each.firing for each in taken if each.firing is not None]
     found: list[Model] = [*runs.values()]
     found += [each.evaluation for each in firings if each.evaluation is not None]
-    attempts = {each.attempt_id for each in firings}
-    if attempts:
+    attempts = {each.attempt_id for each in [*firings, *runs.values()]}
+    if attempts := attempts - {None}:
         rollbacks = Rollback.objects.filter(attempt__in=attempts)
         found += rollbacks.defer("inventory").select_related("stage", "to_stage")
     looked_into = list(runs.values())[:MOST_LOOKED_INTO]

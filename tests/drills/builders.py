@@ -2,7 +2,7 @@
 
 from itertools import count
 
-from drills.domain.incidents import Act, Kind, Severity, State
+from drills.domain.incidents import MOVES, Act, Kind, Severity, State
 from drills.models import Incident
 from drills.services import incidents, opening, postmortems, sightings
 from portal.models import Actor
@@ -39,6 +39,8 @@ def in_state(incident: Incident, state: State, *, by: Actor | None = None) -> In
     for act in WAY:
         if incident.state == state:
             break
+        if (State(incident.state), act) not in MOVES:
+            continue  # it has come further already
         if act == Act.REVIEW and incident.severity <= 2 and incident.kind != Kind.TEST:
             a_postmortem(incident, by=worker)
         incident = move(incident, act, by=worker)

@@ -277,7 +277,7 @@ def test_a_row_is_proposed_shown_with_its_difference_and_approved(client):
     body = words(read(client, row))
     assert "waits for another person" in body
     assert "Look at the disk." in body
-    confirmed(Approval.objects.get())
+    confirmed(Approval.objects.get(subject_type="drills.matrixrow"))
     row.refresh_from_db()
     assert (row.version, row.severity, len(row.matches)) == (2, 1, 2)
 

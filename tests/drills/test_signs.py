@@ -16,7 +16,7 @@ from portal.models import Job, LedgerEntry
 from portal.services import actors
 from rollout.domain.runs import RunKind
 from rollout.models import RolloutKind, Run, TriggerFiring
-from rollout.services import artifacts, readiness, runs, triggers
+from rollout.services import artifacts, documents, readiness, triggers
 from rollout.services.consequences import Cause, announce
 from tests.builders import an_actor
 from tests.drills.builders import a_run, in_state, move, taken
@@ -41,6 +41,17 @@ def run(db):
 
 def went_wrong(cause: str, run: Run, **facts: object) -> None:
     announce(cause, run, by=actors.system(), **facts)
+
+
+@pytest.fixture
+def settle(carry_out_jobs):
+    """Lets the relay and the workers do what follows, until nothing does."""
+
+    def settle() -> None:
+        while lookout.sweep() + carry_out_jobs():
+            pass
+
+    return settle
 
 
 def the_incident() -> Incident:
@@ -147,14 +158,12 @@ def test_imported_runs_open_nothing(run):
 # Triggers, and what explains what
 
 
-def test_a_trigger_joins_the_incident_of_its_cause(carry_out_jobs):
+def test_a_trigger_joins_the_incident_of_its_cause(settle):
     an_open_stage(sensitivity="normal", forces_no_web=False)
     admitted("run-1")
     blocked("run-1")
-    carry_out_jobs()
 
-    lookout.sweep()
-    carry_out_jobs()
+    settle()
 
     assert TriggerFiring.objects.get().trigger.key == "sources-blocked"
     found = the_incident()
@@ -177,13 +186,11 @@ def test_what_follows_from_blocked_sources_is_no_second_incident(run):
     assert Incident.objects.count() == 2
 
 
-def test_a_trigger_that_rolls_back_makes_it_serious(carry_out_jobs):
+def test_a_trigger_that_rolls_back_makes_it_serious(settle):
     stage = an_open_stage(on_hard_gate_failure="roll_back")
     a_finished_run("run-1", passed="ACDEF", failed="B")
-    carry_out_jobs()
 
-    lookout.sweep()
-    carry_out_jobs()
+    settle()
 
     found = the_incident()
     assert (found.row.key, found.severity) == ("wave-output-invalid", Severity.HIGH)
@@ -278,7 +285,7 @@ def test_a_storm_is_one_incident_with_a_timeline_to_read(run):
     (sign,) = found.timeline.filter(kind=EntryKind.SIGN)
     assert sign.count == 300
     assert not Sighting.objects.exists()
-    opened = LedgerEntry.objects.filter(verb__startswith="drills.")
+    opened = LedgerEntry.objects.filter(verb__startswith="drills.incident")
     assert opened.count() == 1
 
 
@@ -354,29 +361,27 @@ def test_a_revival_and_a_conflict_come_from_what_is_reported(run):
     service, _ = a_service()
     act = {"by": service, "reason": "t"}
     manifest = a_manifest(status="completed", revision=1)
-    runs.receive_manifest(KEY, "run-1", raw(manifest), **act)
-    runs.receive_manifest(
+    documents.receive_manifest(KEY, "run-1", raw(manifest), **act)
+    documents.receive_manifest(
         KEY, "run-1", raw(a_manifest(status="running", revision=2)), **act
     )
     gates = some_gates()
-    runs.receive_gates(KEY, "run-1", raw(gates), **act)
+    documents.receive_gates(KEY, "run-1", raw(gates), **act)
     other = raw(some_gates(passed="A"))
-    runs.receive_gates(KEY, "run-1", other, **act)
+    documents.receive_gates(KEY, "run-1", other, **act)
     taken()
 
     rows = Incident.objects.values_list("row__key", flat=True)
     assert sorted(rows) == ["revision-conflict", "run-revived"]
 
 
-def test_a_gate_that_fails_for_good_comes_from_a_fallback(run, carry_out_jobs):
+def test_a_gate_that_fails_for_good_comes_from_a_fallback(run, settle):
     service, _ = a_service()
     act = {"by": service, "reason": "t"}
     artifacts.store(KEY, "run-1", "logs/audit.jsonl", [b"{}"], **act)
-    runs.receive_manifest(KEY, "run-1", raw(a_manifest(**spent())), **act)
-    runs.receive_gates(KEY, "run-1", raw(some_gates(failed="B")), **act)
-    carry_out_jobs()
-    lookout.sweep()
-    carry_out_jobs()
+    documents.receive_manifest(KEY, "run-1", raw(a_manifest(**spent())), **act)
+    documents.receive_gates(KEY, "run-1", raw(some_gates(failed="B")), **act)
+    settle()
 
     found = the_incident()
     assert (found.cause, found.gate) == ("hard_gate_failed", "B")
