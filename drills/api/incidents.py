@@ -20,7 +20,7 @@ from drills.domain.incidents import (
     possible,
 )
 from drills.models import Incident, IncidentLink, IncidentTask, TimelineEntry
-from drills.services import checklists, durations, incidents, opening
+from drills.services import checklists, incidents, opening
 from portal.api.idempotency import idempotent
 from portal.api.views import Because
 from portal.domain.roles import May
@@ -357,44 +357,3 @@ class TimelineView(OneIncidentView, ListAPIView):
     def get_queryset(self) -> QuerySet[TimelineEntry]:
         incident = self.incident(self.kwargs["number"])
         return TimelineEntry.objects.filter(incident=incident).select_related("actor")
-
-
-class SpanShape(serializers.Serializer):
-    """How long something takes, over so many incidents; seconds."""
-
-    n = serializers.IntegerField()
-    median_s = serializers.FloatField(allow_null=True)
-    p90_s = serializers.FloatField(allow_null=True)
-
-
-class DurationsShape(serializers.Serializer):
-    """Over the newest incidents of a kind."""
-
-    detect = SpanShape()
-    acknowledge = SpanShape()
-    safety = SpanShape()
-    resolve = SpanShape()
-
-
-class DurationsView(RolloutView):
-    """Times to detect, to acknowledge, to safety, to resolve; drills apart."""
-
-    may = {"GET": May.READ}
-
-    @extend_schema(
-        summary="How long incidents take",
-        parameters=[
-            ROLLOUT,
-            OpenApiParameter("kind", str, enum=[str(each) for each in Kind]),
-        ],
-        responses=DurationsShape,
-    )
-    def get(self, request: Request) -> Response:
-        kind = request.query_params.get("kind", Kind.REAL)
-        if kind not in set(Kind):
-            raise Invalid(
-                f"A kind is one of: {', '.join(Kind)}.",
-                errors=[{"pointer": "/kind", "detail": "is unknown"}],
-            )
-        found = durations.of(Kind(kind), self.key)
-        return Response(DurationsShape(found).data)

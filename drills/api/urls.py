@@ -2,11 +2,11 @@
 
 from django.urls import path
 
-from drills.api import incidents, matrix, postmortems, work
+from drills.api import durations, incidents, matrix, postmortems, work
 
 urlpatterns = [
     path("incidents", incidents.IncidentsView.as_view()),
-    path("incidents/durations", incidents.DurationsView.as_view()),
+    path("incidents/durations", durations.DurationsView.as_view()),
     path("incidents/<int:number>", incidents.IncidentView.as_view()),
     path("incidents/<int:number>/timeline", incidents.TimelineView.as_view()),
     path("incidents/<int:number>/notes", work.NotesView.as_view()),
