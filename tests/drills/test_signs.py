@@ -23,7 +23,6 @@ from tests.drills.builders import a_run, in_state, move, taken
 from tests.rollout.builders import (
     KEY,
     a_finished_run,
-    a_running_stage,
     a_service,
     an_open_stage,
 )
@@ -35,7 +34,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rows")]
 
 @pytest.fixture
 def run(db):
-    a_running_stage()
+    an_open_stage()
     return a_run()
 
 
