@@ -5,7 +5,7 @@ from django.utils.module_loading import autodiscover_modules
 
 class PortalConfig(AppConfig):
     """Loads what the apps register: jobs, two-person acts, panels, health checks,
-    metrics, events."""
+    metrics, events, baselines, what follows from causes."""
 
     name = "portal"
     default = True
@@ -14,6 +14,7 @@ class PortalConfig(AppConfig):
         autodiscover_modules(
             *("jobs", "approvables", "panels", "readiness", "checks"),
             *("figures", "notifications", "services.metrics"),
+            *("baselines", "consequences"),
         )
 
 

@@ -41,11 +41,12 @@ BACKLOG = 512
 READY_LIMIT_S = 60.0
 STOP_LIMIT_S = 15.0
 ADMIN = "admin"
-# What the demo simulates: a cap on its runs, and two things that go wrong.
+# What the demo simulates: a cap on its runs, and what goes wrong in some of them.
 SIMULATED = (
     *("--seed", "demo", "--prefix", "canary", "--runs", "40", "--rate", "8"),
     *("--speed", "1", "--stage-timeout", "45", "--pass-rate", "E=0.95"),
     *("--fault", "gate_b_fail@2", "--fault", "hang@4", "--fault", "crash@6"),
+    *("--fault", "citations_blocked@8"),
 )
 
 

@@ -26,6 +26,7 @@ urlpatterns = [
     path("api/docs", api_docs, name="docs"),
     path("api/v1/", include("portal.api.urls")),
     path("api/v1/", include("rollout.api.urls")),
+    path("api/v1/", include("drills.api.urls")),
 ]
 
 handler400 = pages.bad_request

@@ -40,6 +40,8 @@ PARTS_OF_ACTS = {
     "rollout.services.endings.close_directives": "so do the runs' own reports",
     "rollout.services.artifacts.verify": "every portion is an act of its own",
     "rollout.services.ingest.ingest_root": "every file is an act of its own",
+    "drills.services.incidents.change_state": "signs and timers move incidents too",
+    "drills.services.incidents.change_severity": "signs make incidents worse, too",
 }
 FORBIDDEN_NAMES = {
     "utils",

@@ -30,6 +30,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": "What is the matter",
+            "items": [
+                _item("Incidents", "emergency_home", "drills_incident_changelist"),
+                _item("Tasks", "task_alt", "drills_incidenttask_changelist"),
+                _item("Matrix", "table_chart", "drills_matrixrow_changelist"),
+            ],
+        },
+        {
             "title": "Evidence",
             "items": [
                 _item("Evaluations", "balance", "rollout_evaluation_changelist"),

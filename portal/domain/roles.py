@@ -36,6 +36,7 @@ class May(StrEnum):
     RUN_VERIFICATION = "run_verification"
     CONDUCT_DRILL = "conduct_drill"
     OBSERVE_DRILL = "observe_drill"
+    OPEN_INCIDENT = "open_incident"
     WORK_INCIDENT = "work_incident"
     SIGN_AS_ARCHITECT = "sign_as_architect"
     SIGN_AS_QA = "sign_as_qa"
@@ -59,6 +60,7 @@ SAFETY = {
     May.TAKE_FALLBACK,
     May.DIRECT_RUN,
     May.ROLL_BACK,
+    May.OPEN_INCIDENT,
 }
 
 GRANTS: dict[Role, frozenset[May]] = {

@@ -15,6 +15,7 @@ from tests.bench import (
     directives,
     edge,
     fallback,
+    incidents,
     ingest,
     streams,
     unleash,
@@ -32,6 +33,7 @@ SUBJECTS: dict[str, Figures] = {
     "directives": directives.figures,
     "canary": canary.figures,
     "vault": vault.figures,
+    "incidents": incidents.figures,
 }
 PEERS: dict[str, Figures] = {"unleash": unleash.figures}
 

@@ -140,7 +140,7 @@ def test_every_check_is_there_in_words_with_the_way_to_make_it_green(client):
     body = read(client, stage)
 
     said = words(body)
-    assert "4 of 5 checks stand in the way" in said
+    assert "4 of 6 checks stand in the way" in said
     assert "✗ red On call : nobody has confirmed to be on call" in said
     assert "✗ red Failures reviewed : gate A of run-1 failed" in said
     assert "Holidays." in said

@@ -7,6 +7,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandParser
 
+from drills.domain import baseline as drills_baseline
+from drills.domain import incidents, tasks
+from drills.domain import verbs as drills_verbs
 from portal.commands import PortalCommand
 from portal.domain import approvals, jobs
 from portal.domain import notifications as told
@@ -48,6 +51,8 @@ def states() -> str:
         "Change": changes.MOVES,
         "Run": runs.MOVES,
         "Directive": directives.MOVES,
+        "Incident": incidents.MOVES,
+        "Task of an incident": tasks.MOVES,
         "Approval": approvals.MOVES,
         "Job": jobs.MOVES,
         "Endpoint": told.ENDPOINT_MOVES,
@@ -64,14 +69,13 @@ def states() -> str:
 
 def verbs() -> str:
     """What the ledger can say."""
-    rows = [
-        [f"`{verb}`"] for kind in (portal_verbs, rollout_verbs) for verb in kind.Verb
-    ]
+    kinds = (portal_verbs, rollout_verbs, drills_verbs)
+    rows = [[f"`{verb}`"] for kind in kinds for verb in kind.Verb]
     return f"# Verbs of the ledger\n\n{_table(['verb'], rows)}"
 
 
 def flags() -> str:
-    """The baseline's flags, stages and triggers."""
+    """The baseline's flags, stages, triggers and matrix."""
     rows = [
         [
             f"`{spec.key}`",
@@ -104,6 +108,7 @@ def flags() -> str:
     ]
     header = ["", "stage", "teams", "query classes", "modes", "at most", "caps", "bar"]
     parts += [_table(header, stage_rows), "## Triggers\n", triggers()]
+    parts += ["## Response matrix\n", matrix()]
     return "\n".join(parts).replace("| * ", "| any ")
 
 
@@ -123,6 +128,26 @@ def triggers() -> str:
     ]
     header = ["trigger", "fires when", "action", "rate", "count", "within", "rests"]
     return _table(header, rows)
+
+
+def matrix() -> str:
+    """The baseline's matrix: what is seen, how to find out, what to do."""
+    rows = [
+        [
+            f"`{key}`",
+            row.symptom,
+            str(int(row.severity)),
+            ", ".join(f"`{m.sign}` {m.gate}".strip() for m in row.matches),
+            "<br>".join(row.diagnosis),
+            row.rollback_trigger,
+            row.fallback_action,
+            ", ".join(f"`{path}`" for path in row.artifacts),
+        ]
+        for key, row in drills_baseline.ROWS.items()
+    ]
+    header = ["row", "symptom", "severity", "recognised by", "diagnosis"]
+    header += ["rollback trigger", "fallback action", "artifacts"]
+    return f"{drills_baseline.POLICY}\n\n{_table(header, rows)}"
 
 
 def counts() -> str:

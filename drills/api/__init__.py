@@ -1,0 +1,1 @@
+"""REST: incidents and the matrix are read, acts are posted."""

@@ -1,0 +1,1 @@
+"""Rules of incidents and drills without a database: facts in, decision out."""

@@ -1,0 +1,102 @@
+"""What this app tells of: which verbs of its ledger lines are events."""
+
+from typing import Any
+
+from drills.domain.incidents import BLOCKING, Kind
+from drills.domain.incidents import Severity as Severities
+from drills.domain.verbs import Verb
+from drills.models import Incident, IncidentTask
+from portal.domain.notifications import Severity
+from portal.services.notifications import Event, Place, register
+from rollout.models import RolloutKind
+
+
+def _place(incident: Incident, details: dict[str, Any]) -> Place:
+    """Where it is the matter; a drill's and a test's are not live."""
+    is_live = incident.rollout.kind == RolloutKind.LIVE and incident.kind == Kind.REAL
+    return Place(incident.rollout.key, is_live)
+
+
+def _place_of_task(task: IncidentTask, details: dict[str, Any]) -> Place:
+    return _place(task.incident, details)
+
+
+def _severity(incident: Incident) -> Severity:
+    if Severities(incident.severity) in BLOCKING:
+        return Severity.CRITICAL
+    return Severity.WARNING
+
+
+_OPENED = ("kind", "severity", "cause", "gate", "stage", "row", "previous")
+# Verb, name, meaning, and the details of the line that go out.
+_URGENT: list[tuple[Verb, str, str, tuple[str, ...]]] = [
+    (Verb.INCIDENT_OPENED, "incident.opened", "Something has gone wrong.", _OPENED),
+    (Verb.INCIDENT_REOPENED, "incident.reopened", "It has come back.", ("before",)),
+    (
+        Verb.INCIDENT_UNACKNOWLEDGED,
+        "incident.unacknowledged",
+        "Whoever took it has done nothing for too long; it is open again.",
+        (),
+    ),
+    (
+        Verb.INCIDENT_RECLASSIFIED,
+        "incident.reclassified",
+        "It is worse, or not as bad.",
+        ("before", "after"),
+    ),
+    (
+        Verb.INCIDENT_OVERDUE,
+        "incident.overdue",
+        "It was not acknowledged, made safe or resolved in time.",
+        ("timer", "due_at", "reminders"),
+    ),
+]
+_CALM: list[tuple[Verb, str, str, tuple[str, ...]]] = [
+    (
+        Verb.INCIDENT_ACKNOWLEDGED,
+        "incident.acknowledged",
+        "Somebody works on it.",
+        ("before", "after"),
+    ),
+    (
+        Verb.INCIDENT_MITIGATED,
+        "incident.mitigated",
+        "Nobody is harmed any more.",
+        ("before", "after", "at"),
+    ),
+    (
+        Verb.INCIDENT_RESOLVED,
+        "incident.resolved",
+        "The cause is gone.",
+        ("before", "after", "at"),
+    ),
+    (
+        Verb.INCIDENT_CLOSED,
+        "incident.closed",
+        "What was to be learned is written, what was to be done is done.",
+        (),
+    ),
+    (Verb.INCIDENT_CANCELLED, "incident.cancelled", "It was none.", ("before",)),
+]
+for _verb, _name, _meaning, _facts in _URGENT:
+    register(
+        _verb,
+        Event(
+            name=_name,
+            meaning=_meaning,
+            facts=_facts,
+            place=_place,
+            severity_of=_severity,
+        ),
+    )
+for _verb, _name, _meaning, _facts in _CALM:
+    register(_verb, Event(name=_name, meaning=_meaning, facts=_facts, place=_place))
+register(
+    Verb.TASK_GIVEN,
+    Event(
+        name="incident.task_given",
+        meaning="Somebody has to do something because of an incident.",
+        facts=("incident", "owner", "due_at", "is_required"),
+        place=_place_of_task,
+    ),
+)

@@ -1,0 +1,1 @@
+"""Acts on incidents, and on the matrix behind them."""
