@@ -9,12 +9,15 @@ from portal import clock
 from portal.figures import MOST_COUNTED, asked
 from portal.services.metrics import Rows, figure
 from rollout.domain.directives import DirectiveState
+from rollout.domain.scanning import Verdict
 from rollout.models import (
     OPEN_STATES,
     Directive,
+    PendingScan,
     Rollout,
     RolloutKind,
     Run,
+    Scan,
     Snapshot,
     Stage,
     Switch,
@@ -159,3 +162,20 @@ def overdue_runs() -> Rows:
 def overdue_directives() -> Rows:
     issued = Directive.objects.filter(state=DirectiveState.ISSUED, due_at__lt=Now())
     return [((), issued[:MOST_COUNTED].count())]
+
+
+@figure(
+    "portal_scans",
+    f"Scans of contents by what was found; {MOST_COUNTED} of each are counted at most.",
+    "verdict",
+)
+def scans_by_verdict() -> Rows:
+    return [
+        ((str(each),), Scan.objects.filter(verdict=each)[:MOST_COUNTED].count())
+        for each in Verdict
+    ]
+
+
+@figure("portal_scans_waiting", "Contents that wait for their scan.")
+def waiting_scans() -> Rows:
+    return [((), PendingScan.objects.all()[:MOST_COUNTED].count())]

@@ -10,6 +10,7 @@ from rollout.services import (
     fallback,
     kill_file,
     rollbacks,
+    scans,
     triggers,
     watch,
     watchdog,
@@ -29,10 +30,14 @@ define(rollbacks.RECONCILE_JOB, queue=Queue.SAFETY)
 define(CONSIDER_JOB, queue=Queue.SAFETY)
 define(triggers.CONSIDER_EVALUATION_JOB, queue=Queue.SAFETY)
 define(watch.WATCH_JOB, queue=Queue.ROLLOUT)
+# Reading takes seconds. Nothing that decides waits in this queue, and what is delivered
+# from it stands behind a bounded number of scans.
+define(scans.SCAN_JOB, queue=Queue.DELIVERY)
 every(watchdog.EVERY, watchdog.NAME, watchdog.sweep)
 every(evaluations.EVERY, evaluations.NAME, evaluations.sweep)
 every(kill_file.EVERY, kill_file.NAME, kill_file.reconcile)
 every(watch.EVERY, watch.NAME, watch.sweep)
+every(scans.EVERY, scans.NAME, scans.sweep)
 
 
 def fall_back(run_id: int) -> None:
@@ -109,3 +114,8 @@ def consider_triggers_of_evaluation(evaluation_id: int) -> None:
 def watch_stage(stage_id: int) -> None:
     """Safe to run twice: a watch remembers the last run that it has seen."""
     watch.look(stage_id, by=actors.system(), reason="More runs than the plan has.")
+
+
+def scan_artifact(digest: str) -> None:
+    """Safe to run twice: a content has one final scan by each version of the rules."""
+    scans.scan(digest, by=actors.system(), reason="These bytes are new, or the rules.")

@@ -32,6 +32,8 @@ class May(StrEnum):
     PROPOSE_CHANGE = "propose_change"
     APPROVE_CHANGE = "approve_change"
     APPROVE_LOW_RISK_CHANGE = "approve_low_risk_change"
+    PROPOSE_ALLOWANCE = "propose_allowance"
+    ALLOW_FINDING = "allow_finding"
     RUN_VERIFICATION = "run_verification"
     CONDUCT_DRILL = "conduct_drill"
     OBSERVE_DRILL = "observe_drill"
@@ -68,6 +70,8 @@ GRANTS: dict[Role, frozenset[May]] = {
             May.CONFIRM_EXPOSURE,
             May.PROPOSE_CHANGE,
             May.APPROVE_CHANGE,
+            May.PROPOSE_ALLOWANCE,
+            May.ALLOW_FINDING,
             May.APPROVE_LOW_RISK_CHANGE,
             May.OBSERVE_DRILL,
             May.WORK_INCIDENT,
@@ -85,6 +89,8 @@ GRANTS: dict[Role, frozenset[May]] = {
             May.CONFIRM_EXPOSURE,
             May.APPROVE_CHANGE,
             May.APPROVE_LOW_RISK_CHANGE,
+            May.PROPOSE_ALLOWANCE,
+            May.ALLOW_FINDING,
             May.RUN_VERIFICATION,
             May.CONDUCT_DRILL,
             May.OBSERVE_DRILL,
@@ -100,6 +106,7 @@ GRANTS: dict[Role, frozenset[May]] = {
             May.REQUEST_EXPOSURE,
             May.PROPOSE_CHANGE,
             May.APPROVE_LOW_RISK_CHANGE,
+            May.PROPOSE_ALLOWANCE,
             May.RUN_VERIFICATION,
             May.CONDUCT_DRILL,
             May.OBSERVE_DRILL,
@@ -115,6 +122,7 @@ GRANTS: dict[Role, frozenset[May]] = {
             May.READ,
             May.REQUEST_EXPOSURE,
             May.PROPOSE_CHANGE,
+            May.PROPOSE_ALLOWANCE,
             May.RUN_VERIFICATION,
             May.CONDUCT_DRILL,
             May.OBSERVE_DRILL,
@@ -160,6 +168,7 @@ SCOPE_GRANTS: dict[Scope, frozenset[May]] = {
             May.REQUEST_EXPOSURE,
             May.PROPOSE_CHANGE,
             May.REDELIVER,
+            May.PROPOSE_ALLOWANCE,
         }
     ),
     Scope.KILL: frozenset({May.ENGAGE_SWITCH}),

@@ -19,6 +19,7 @@ from rollout.api import (
     rollbacks,
     rollouts,
     runs,
+    scans,
     settings_export,
     triggers,
 )
@@ -82,6 +83,13 @@ urlpatterns = [
         "runs/<str:run_id>/directives/<str:directive_id>/ack",
         directives.AcknowledgeView.as_view(),
     ),
+    path("scans", scans.ScansView.as_view()),
+    path("scans/<str:digest>", scans.ScanView.as_view()),
+    path(
+        "scans/<str:digest>/findings/<int:finding_id>/request-allowance",
+        scans.AllowanceRequestView.as_view(),
+    ),
+    path("allowances", scans.AllowancesView.as_view()),
     path("directives", directives.DirectivesView.as_view()),
     path("runs/<str:run_id>/artifacts", artifacts.ArtifactsView.as_view()),
     path("runs/<str:run_id>/artifacts/<path:path>", artifacts.ArtifactView.as_view()),

@@ -19,6 +19,7 @@ from rollout.models.runs import (
     RunEvent,
     Standing,
 )
+from rollout.models.scans import Allowance, Finding, PendingScan, Scan
 from rollout.models.snapshots import Snapshot
 from rollout.models.stages import OPEN_STATES, Attempt, Stage
 from rollout.models.switch import Switch
@@ -28,6 +29,7 @@ from rollout.models.triggers import Symptom, Trigger, TriggerFiring, Watch
 __all__ = [
     "OPEN_STATES",
     "Advance",
+    "Allowance",
     "Artifact",
     "Attempt",
     "Change",
@@ -39,11 +41,13 @@ __all__ = [
     "Evaluation",
     "FailureReview",
     "FallbackOffer",
+    "Finding",
     "Flag",
     "FlagUse",
     "Freeze",
     "OnCall",
     "Origin",
+    "PendingScan",
     "Reconciliation",
     "Rollback",
     "Rollout",
@@ -53,6 +57,7 @@ __all__ = [
     "RunDocument",
     "RunEvent",
     "RunTimeout",
+    "Scan",
     "Segment",
     "Snapshot",
     "Stage",

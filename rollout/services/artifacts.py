@@ -17,7 +17,7 @@ from rollout.domain.runs import RunKind
 from rollout.domain.verbs import Verb
 from rollout.domain.watchdog import POLICY_PATH, timeouts_of
 from rollout.models import Artifact, Origin, Run
-from rollout.services import runs, symptoms, timers, vault
+from rollout.services import runs, scans, symptoms, timers, vault
 from rollout.services.vault import Stored
 
 
@@ -81,6 +81,7 @@ def add_version(
         received_from=by,
     )
     artifact.save()
+    scans.want([artifact.digest])
     return artifact, True
 
 

@@ -16,6 +16,7 @@ from tests.bench import (
     edge,
     fallback,
     ingest,
+    scan,
     streams,
     unleash,
 )
@@ -30,6 +31,7 @@ SUBJECTS: dict[str, Figures] = {
     "fallback": fallback.figures,
     "directives": directives.figures,
     "canary": canary.figures,
+    "scan": scan.figures,
 }
 PEERS: dict[str, Figures] = {"unleash": unleash.figures}
 
