@@ -55,9 +55,7 @@ _NETRC = re.compile(
 _QUOTED = re.compile(
     rb"\s{0,3}[A-Za-z]{0,2}\\{0,2}(?P<q>[\"'`]{1,2})(?P<v>[^\"'`\s\\]{6,512})\\{0,2}(?P=q)"
 )
-_BARE = re.compile(
-    rb"\s{0,3}(?P<v>[^\s\"'`<>,;&(){}\[\]\\|]{6,512})(?P<end>[^(\[{]|\Z)"
-)
+_BARE = re.compile(rb"\s{0,3}(?P<v>[^\s\"'`<>,;&(){}\[\]\\|]{6,512}+)(?![(\[{])")
 _TAGGED = re.compile(rb"\s{0,3}(?P<v>[^\s\"'`<>]{6,512})\s{0,3}</")
 _CONNECTION = re.compile(
     rb"(?i)(?:server|data source|host|uid|user ?id|username|endpoint|database)\s?="
@@ -69,7 +67,8 @@ _OTHER_TOKENS = re.compile(
     rb"special|stop|start|end|num|max|min|per)[_.-]?\Z"
 )
 _PLACEHOLDER = re.compile(
-    rb"(?i)[$%@]|<.*>|\{.*\}|\*{3,}|x{4,}|.*\.{3}|your[_-]|(?:sha\d{1,3}|md5|urn|uuid)[:-]|"
+    rb"(?i)[$%@]|<.*>|\{.*\}|\*{3,}|x{4,}|.*(?:\.{3}|\xe2\x80\xa6)|your[_-]|"
+    rb"(?:sha\d{1,3}|md5|urn|uuid)[:-]|"
     rb"https?:|file:|\.{0,2}/|os\.environ|process\.env|getenv|secrets?\.|vars?\.|env\."
 )
 _WORD_OR_NUMBER = re.compile(rb"[A-Za-z]{1,30}\d{0,2}|\d{1,4}|")

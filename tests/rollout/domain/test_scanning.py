@@ -164,6 +164,7 @@ def test_harmless_files_are_clean(kind):
         'secret = os.environ["SECRET"]',
         "next_page_token=4c7b8f2e6d1a9b3c5e7f0a2d",
         "postgres://user:password@localhost/db",
+        "postgres://portal:…@db/portal",
         "Authorization: Bearer <token>",
         "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
         "digest: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f0",
