@@ -2,7 +2,7 @@
 
 from portal.domain.jobs import Queue
 from portal.services import actors
-from portal.services.jobs import define
+from portal.services.jobs import define, held
 from portal.services.schedule import every
 from rollout.services import (
     changes,
@@ -32,7 +32,7 @@ define(triggers.CONSIDER_EVALUATION_JOB, queue=Queue.SAFETY)
 define(watch.WATCH_JOB, queue=Queue.ROLLOUT)
 # Reading takes seconds. Nothing that decides waits in this queue, and what is delivered
 # from it stands behind a bounded number of scans.
-define(scans.SCAN_JOB, queue=Queue.DELIVERY)
+define(scans.SCAN_JOB, queue=Queue.DELIVERY, is_lasting=True)
 every(watchdog.EVERY, watchdog.NAME, watchdog.sweep)
 every(evaluations.EVERY, evaluations.NAME, evaluations.sweep)
 every(kill_file.EVERY, kill_file.NAME, kill_file.reconcile)
@@ -118,4 +118,9 @@ def watch_stage(stage_id: int) -> None:
 
 def scan_artifact(digest: str) -> None:
     """Safe to run twice: a content has one final scan by each version of the rules."""
-    scans.scan(digest, by=actors.system(), reason="These bytes are new, or the rules.")
+    scans.scan(
+        digest,
+        by=actors.system(),
+        reason="These bytes are new, or the rules.",
+        step=held,
+    )

@@ -39,6 +39,7 @@ PARTS_OF_ACTS = {
     "rollout.services.endings.end": "acts end runs in one way",
     "rollout.services.endings.close_directives": "so do the runs' own reports",
     "rollout.services.directives.issue_to_all": "it issues one after the other",
+    "rollout.services.scans.scan": "it reads for long; to keep what it found is an act",
     "rollout.services.ingest.ingest_root": "every file is an act of its own",
 }
 FORBIDDEN_NAMES = {

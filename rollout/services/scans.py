@@ -6,7 +6,8 @@ the queue waiting; when the rules have changed, it goes through everything, some
 at a time.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -40,9 +41,10 @@ SCAN_JOB = "rollout.jobs.scan_artifact"
 MOST_WAITING = 20  # jobs; the other work of their queue stands behind no more
 ASKED_AGAIN_AFTER = timedelta(minutes=15)
 MOST_LOOKED_AT = 500  # contents of one look through all artifacts
-# A worker's lease is short; what is larger is read by `manage.py scan_artifacts`.
-OF_A_WORKER = Limits(read=48 * 1024 * 1024, unpacked=48 * 1024 * 1024)
 _TROUBLES = {"ARTIFACT_MISSING": Trouble.MISSING, "ARTIFACT_DAMAGED": Trouble.ALTERED}
+
+
+Step = Callable[[], AbstractContextManager[object]]
 
 
 @cache
@@ -118,30 +120,30 @@ def everything() -> Iterator[str]:
 # Scanning
 
 
-@transaction.atomic
 def scan(
-    digest: str, *, by: Actor, reason: str, limits: Limits = OF_A_WORKER
+    digest: str,
+    *,
+    by: Actor,
+    reason: str,
+    limits: Limits | None = None,
+    step: Step = transaction.atomic,
 ) -> tuple[Scan, bool]:
     """Read a content and keep what was found; returns the scan, and whether it is new.
 
     A content that has a scan by the present rules is left alone, unless that one may
-    come out otherwise now.
+    come out otherwise now. Reading takes long and no transaction; `step` is the one in
+    which the scan is kept.
     """
-    require(by, May.INGEST)
-    rules = rules_version()
-    last = Scan.objects.filter(digest=digest, rules=rules).first()
-    if last is None or not last.is_final:
-        report = read(digest, limits=limits)
-        says_the_same = last is not None and last.troubles == sorted(report.troubles)
-        if not says_the_same and (made := _keep(digest, rules, report)) is not None:
-            PendingScan.objects.filter(digest=digest).delete()
-            _tell(made, report, by=by, reason=reason)
-            return made, True
-    PendingScan.objects.filter(digest=digest).delete()
-    return Scan.objects.filter(digest=digest, rules=rules)[0], False
+    known = Scan.objects.filter(digest=digest, rules=rules_version()).first()
+    if known is not None and known.is_final:
+        PendingScan.objects.filter(digest=digest).delete()
+        return known, False
+    report = read(digest, limits=limits)
+    with step():
+        return keep(digest, report, by=by, reason=reason)
 
 
-def read(digest: str, *, limits: Limits = OF_A_WORKER) -> Report:
+def read(digest: str, *, limits: Limits | None = None) -> Report:
     """What is in a content of the vault, as the present rules see it."""
     try:
         return read_through(vault.read(digest), key=key(), limits=limits)
@@ -151,11 +153,37 @@ def read(digest: str, *, limits: Limits = OF_A_WORKER) -> Report:
         return Report(troubles={_TROUBLES[refusal.code]})
 
 
-def _keep(digest: str, rules: str, report: Report) -> Scan | None:
+@transaction.atomic
+def keep(digest: str, report: Report, *, by: Actor, reason: str) -> tuple[Scan, bool]:
+    """Keep what a reading by the present rules has found, if it says anything new."""
+    require(by, May.INGEST)
+    PendingScan.objects.filter(digest=digest).delete()
+    known = Scan.objects.filter(digest=digest, rules=rules_version()).first()
+    if known is not None and known.troubles == sorted(report.troubles):
+        return known, False
+    if (made := _write(digest, report)) is None:
+        final = Scan.objects.filter(digest=digest, rules=rules_version(), is_final=True)
+        return final.get(), False
+    found_any = report.verdict in (Verdict.FLAGGED, Verdict.BLOCKED)
+    record(
+        Verb.SECRET_FOUND if found_any else Verb.ARTIFACT_SCANNED,
+        made,
+        by=by,
+        reason=reason,
+        digest=made.digest,
+        rules=made.rules,
+        verdict=made.verdict,
+        troubles=made.troubles,
+        families=sorted({each.family for each in report.findings}),
+    )
+    return made, True
+
+
+def _write(digest: str, report: Report) -> Scan | None:
     """Write the scan with its findings; None if somebody else was faster."""
     made = Scan(
         digest=digest,
-        rules=rules,
+        rules=rules_version(),
         verdict=report.verdict,
         troubles=sorted(report.troubles),
         is_final=not report.troubles & PASSING,
@@ -183,21 +211,6 @@ def _keep(digest: str, rules: str, report: Report) -> Scan | None:
         for each in report.findings
     )
     return made
-
-
-def _tell(made: Scan, report: Report, *, by: Actor, reason: str) -> None:
-    found_any = report.verdict in (Verdict.FLAGGED, Verdict.BLOCKED)
-    record(
-        Verb.SECRET_FOUND if found_any else Verb.ARTIFACT_SCANNED,
-        made,
-        by=by,
-        reason=reason,
-        digest=made.digest,
-        rules=made.rules,
-        verdict=made.verdict,
-        troubles=made.troubles,
-        families=sorted({each.family for each in report.findings}),
-    )
 
 
 # What it comes to

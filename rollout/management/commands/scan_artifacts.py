@@ -11,6 +11,7 @@ from rollout.domain.scanning_reading import Limits
 from rollout.services import scans
 
 SHOWN = 50
+ON_THE_HOST = Limits(read=4 * 1024**3, unpacked=4 * 1024**3)
 
 
 class Command(PortalCommand):
@@ -28,15 +29,18 @@ class Command(PortalCommand):
         )
 
     def carry_out(self, rescan: bool, **_: Any) -> None:
-        limits, differing, shown = Limits(), [], []
+        differing, shown = [], []
         new, verdicts = 0, Counter()
         for digest in scans.everything():
             scan, is_new = scans.scan(
-                digest, by=self.host, reason="Asked for on the host.", limits=limits
+                digest,
+                by=self.host,
+                reason="Asked for on the host.",
+                limits=ON_THE_HOST,
             )
             new += is_new
             if rescan and not is_new and scan.is_final:
-                again = scans.read(digest, limits=limits)
+                again = scans.read(digest, limits=ON_THE_HOST)
                 if again.verdict != scan.verdict:
                     differing.append(digest)
             verdict = scans.standings([digest])[digest].verdict
