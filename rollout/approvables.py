@@ -1,13 +1,14 @@
 """The acts of this app that take two people."""
 
 from portal.services.approvals import register
-from rollout.services import changes, promotions, stages, switch
+from rollout.services import allowances, changes, promotions, stages, switch
 
 for approvable in (
     switch.release,
     stages.start,
     stages.resume,
     promotions.promote,
+    allowances.allow,
     changes.approve,
     changes.approve_low_risk,
 ):

@@ -9,10 +9,12 @@ from portal import clock
 from portal.figures import MOST_COUNTED, asked
 from portal.services.metrics import Rows, figure
 from rollout.domain.directives import DirectiveState, Proof
+from rollout.domain.scanning import Verdict
 from rollout.models import (
     OPEN_STATES,
     Content,
     Directive,
+    PendingScan,
     Rollout,
     RolloutKind,
     Run,
@@ -229,3 +231,26 @@ def oldest_check() -> Rows:
     oldest = Content.objects.order_by("checked_at").first()
     age = clock.now() - oldest.checked_at if oldest else None
     return [((), age.total_seconds() if age else 0)]
+
+
+@figure(
+    "portal_scans",
+    f"Scans of contents by what was found; {MOST_COUNTED} of each are counted at most.",
+    "verdict",
+)
+def scans_by_verdict() -> Rows:
+    found = asked(
+        """
+        SELECT known.verdict, (SELECT count(*) FROM (
+            SELECT 1 FROM rollout_scan scan WHERE scan.verdict = known.verdict LIMIT %s
+        ) counted) FROM unnest(%s::text[]) AS known (verdict)
+        """,
+        MOST_COUNTED,
+        [str(each) for each in Verdict],
+    )
+    return [((verdict,), count) for verdict, count in found]
+
+
+@figure("portal_scans_waiting", "Contents that wait for their scan.")
+def waiting_scans() -> Rows:
+    return [((), PendingScan.objects.all()[:MOST_COUNTED].count())]

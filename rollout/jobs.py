@@ -2,7 +2,7 @@
 
 from portal.domain.jobs import Queue
 from portal.services import actors
-from portal.services.jobs import define
+from portal.services.jobs import define, held
 from portal.services.schedule import every
 from rollout.services import (
     broadcasts,
@@ -13,6 +13,7 @@ from rollout.services import (
     kill_file,
     overdue,
     rollbacks,
+    scans,
     triggers,
     watch,
     watchdog,
@@ -35,12 +36,16 @@ define(CONSIDER_JOB, queue=Queue.SAFETY)
 define(triggers.CONSIDER_EVALUATION_JOB, queue=Queue.SAFETY)
 define(watch.WATCH_JOB, queue=Queue.ROLLOUT)
 define(contents.CHECK_JOB, queue=Queue.ROLLOUT)
+# Reading takes seconds. Nothing that decides waits in this queue, and what is delivered
+# from it stands behind a bounded number of scans.
+define(scans.SCAN_JOB, queue=Queue.DELIVERY, is_lasting=True)
 every(watchdog.EVERY, watchdog.NAME, watchdog.sweep)
 every(overdue.EVERY, overdue.NAME, overdue.sweep)
 every(evaluations.EVERY, evaluations.NAME, evaluations.sweep)
 every(kill_file.EVERY, kill_file.NAME, kill_file.reconcile)
 every(watch.EVERY, watch.NAME, watch.sweep)
 every(contents.EVERY, contents.NAME, contents.sweep)
+every(scans.EVERY, scans.NAME, scans.sweep)
 
 
 def fall_back(run_id: int) -> None:
@@ -136,3 +141,13 @@ def watch_stage(stage_id: int) -> None:
 def check_contents() -> None:
     """Safe to run twice: what was read a moment ago is not due."""
     contents.check_slice(by=actors.system(), reason="It is time to read it again.")
+
+
+def scan_artifact(digest: str) -> None:
+    """Safe to run twice: a content has one final scan by each version of the rules."""
+    scans.scan(
+        digest,
+        by=actors.system(),
+        reason="These bytes are new, or the rules.",
+        step=held,
+    )

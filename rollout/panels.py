@@ -229,6 +229,7 @@ ROUTINE.update(
         Verb.GATES_RECEIVED,
         Verb.EVENTS_RECEIVED,
         Verb.ARTIFACT_STORED,
+        Verb.ARTIFACT_SCANNED,
         Verb.RUN_ADVANCED,
         Verb.STAGE_EVALUATED,
     }

@@ -62,6 +62,11 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Decisions", "call_split", "rollout_decision_changelist"),
                 _item("Artifacts", "inventory_2", "rollout_artifact_changelist"),
                 _item("Contents", "database", "rollout_content_changelist"),
+                _item("Scans", "shield", "rollout_scan_changelist"),
+                _item("Findings", "key_visualizer", "rollout_finding_changelist"),
+                _item(
+                    "Allow list", "playlist_add_check", "rollout_allowance_changelist"
+                ),
                 _item("Documents", "description", "rollout_rundocument_changelist"),
                 _item("Events", "timeline", "rollout_runevent_changelist"),
                 _item("Advances", "fast_forward", "rollout_advance_changelist"),

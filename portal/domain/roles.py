@@ -33,6 +33,8 @@ class May(StrEnum):
     PROPOSE_CHANGE = "propose_change"
     APPROVE_CHANGE = "approve_change"
     APPROVE_LOW_RISK_CHANGE = "approve_low_risk_change"
+    PROPOSE_ALLOWANCE = "propose_allowance"
+    ALLOW_FINDING = "allow_finding"
     RUN_VERIFICATION = "run_verification"
     CONDUCT_DRILL = "conduct_drill"
     OBSERVE_DRILL = "observe_drill"
@@ -72,6 +74,8 @@ GRANTS: dict[Role, frozenset[May]] = {
             May.CONFIRM_EXPOSURE,
             May.PROPOSE_CHANGE,
             May.APPROVE_CHANGE,
+            May.PROPOSE_ALLOWANCE,
+            May.ALLOW_FINDING,
             May.APPROVE_LOW_RISK_CHANGE,
             May.OBSERVE_DRILL,
             May.WORK_INCIDENT,
@@ -89,6 +93,8 @@ GRANTS: dict[Role, frozenset[May]] = {
             May.CONFIRM_EXPOSURE,
             May.APPROVE_CHANGE,
             May.APPROVE_LOW_RISK_CHANGE,
+            May.PROPOSE_ALLOWANCE,
+            May.ALLOW_FINDING,
             May.RUN_VERIFICATION,
             May.CONDUCT_DRILL,
             May.OBSERVE_DRILL,
@@ -104,6 +110,7 @@ GRANTS: dict[Role, frozenset[May]] = {
             May.REQUEST_EXPOSURE,
             May.PROPOSE_CHANGE,
             May.APPROVE_LOW_RISK_CHANGE,
+            May.PROPOSE_ALLOWANCE,
             May.RUN_VERIFICATION,
             May.CONDUCT_DRILL,
             May.OBSERVE_DRILL,
@@ -119,6 +126,7 @@ GRANTS: dict[Role, frozenset[May]] = {
             May.READ,
             May.REQUEST_EXPOSURE,
             May.PROPOSE_CHANGE,
+            May.PROPOSE_ALLOWANCE,
             May.RUN_VERIFICATION,
             May.CONDUCT_DRILL,
             May.OBSERVE_DRILL,
@@ -166,6 +174,7 @@ SCOPE_GRANTS: dict[Scope, frozenset[May]] = {
             May.REQUEST_EXPOSURE,
             May.PROPOSE_CHANGE,
             May.REDELIVER,
+            May.PROPOSE_ALLOWANCE,
         }
     ),
     Scope.KILL: frozenset({May.ENGAGE_SWITCH}),

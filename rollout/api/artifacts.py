@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,8 +17,9 @@ from portal.domain.roles import May
 from portal.errors import Invalid, Malformed, TooLarge
 from rollout.api.rollouts import ROLLOUT, RolloutView
 from rollout.domain.artifacts import digest_from_field, field_from_digest
+from rollout.domain.scanning import Verdict
 from rollout.models import Artifact
-from rollout.services import artifacts, runs, vault
+from rollout.services import artifacts, runs, scans, vault
 
 CHUNK = 1024 * 1024
 BYTES = "application/octet-stream"
@@ -28,6 +29,9 @@ class ArtifactShape(serializers.ModelSerializer):
     """One version of one file of a run."""
 
     run_id = serializers.CharField(source="run.run_id")
+    verdict = serializers.SerializerMethodField(
+        help_text="Of the safety scan, with what is allowed now; null until then."
+    )
 
     class Meta:
         model = Artifact
@@ -39,7 +43,15 @@ class ArtifactShape(serializers.ModelSerializer):
             "size",
             "origin",
             "received_at",
+            "verdict",
         ]
+
+    @extend_schema_field(
+        {"type": ["string", "null"], "enum": [*map(str, Verdict), None]}
+    )
+    def get_verdict(self, artifact: Artifact) -> str | None:
+        standing = self.context["standings"].get(artifact.digest)
+        return standing.verdict if standing else None
 
 
 class ArtifactsView(RolloutView):
@@ -55,7 +67,8 @@ class ArtifactsView(RolloutView):
     def get(self, request: Request, run_id: str) -> Response:
         run = runs.find(self.key, run_id)
         found = run.artifacts.select_related("run").order_by("path", "-version")
-        return Response(ArtifactShape(found, many=True).data)
+        context = {"standings": scans.verdicts_of(run)}
+        return Response(ArtifactShape(found, many=True, context=context).data)
 
 
 class ArtifactView(RolloutView):
@@ -121,7 +134,9 @@ class ArtifactView(RolloutView):
             reason="reported by the run",
             expected=digest_from_field(field),
         )
-        return Response(ArtifactShape(artifact).data, status=201 if is_new else 200)
+        context = {"standings": scans.standings([artifact.digest])}
+        said = ArtifactShape(artifact, context=context).data
+        return Response(said, status=201 if is_new else 200)
 
 
 def _chunks(request: HttpRequest) -> Iterator[bytes]:

@@ -20,6 +20,7 @@ from rollout.api import (
     rollbacks,
     rollouts,
     runs,
+    scans,
     settings_export,
     triggers,
 )
@@ -85,6 +86,13 @@ urlpatterns = [
         directives.AcknowledgeView.as_view(),
     ),
     path("broadcasts/<int:broadcast_id>", directives.BroadcastView.as_view()),
+    path("scans", scans.ScansView.as_view()),
+    path("scans/<str:digest>", scans.ScanView.as_view()),
+    path(
+        "scans/<str:digest>/findings/<int:finding_id>/request-allowance",
+        scans.AllowanceRequestView.as_view(),
+    ),
+    path("allowances", scans.AllowancesView.as_view()),
     path("directives", directives.DirectivesView.as_view()),
     path("runs/<str:run_id>/export", exports.ExportView.as_view()),
     path("runs/<str:run_id>/artifacts", artifacts.ArtifactsView.as_view()),

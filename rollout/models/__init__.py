@@ -21,6 +21,7 @@ from rollout.models.runs import (
     RunEvent,
     Standing,
 )
+from rollout.models.scans import Allowance, Finding, PendingScan, Scan
 from rollout.models.snapshots import Snapshot
 from rollout.models.stages import OPEN_STATES, Attempt, Stage
 from rollout.models.switch import Switch
@@ -30,6 +31,7 @@ from rollout.models.triggers import Symptom, Trigger, TriggerFiring, Watch
 __all__ = [
     "OPEN_STATES",
     "Advance",
+    "Allowance",
     "Artifact",
     "Attempt",
     "Broadcast",
@@ -43,11 +45,13 @@ __all__ = [
     "Evaluation",
     "FailureReview",
     "FallbackOffer",
+    "Finding",
     "Flag",
     "FlagUse",
     "Freeze",
     "OnCall",
     "Origin",
+    "PendingScan",
     "Reconciliation",
     "Rollback",
     "Rollout",
@@ -58,6 +62,7 @@ __all__ = [
     "RunDocument",
     "RunEvent",
     "RunTimeout",
+    "Scan",
     "Segment",
     "Snapshot",
     "Stage",

@@ -17,7 +17,7 @@ from rollout.domain.runs import RunKind
 from rollout.domain.verbs import Verb
 from rollout.domain.watchdog import POLICY_PATH, timeouts_of
 from rollout.models import Artifact, Origin, Run
-from rollout.services import contents, rollouts, runs, symptoms, timers, vault
+from rollout.services import contents, rollouts, runs, scans, symptoms, timers, vault
 from rollout.services.vault import Stored
 
 VERIFIED_AT_ONCE = 10
@@ -115,6 +115,7 @@ def add_version(
     )
     artifact.save()
     contents.remember(stored, run.rollout_id)
+    scans.want([artifact.digest])
     return artifact, True
 
 

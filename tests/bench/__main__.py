@@ -17,6 +17,7 @@ from tests.bench import (
     fallback,
     incidents,
     ingest,
+    scan,
     streams,
     unleash,
     vault,
@@ -34,6 +35,7 @@ SUBJECTS: dict[str, Figures] = {
     "canary": canary.figures,
     "vault": vault.figures,
     "incidents": incidents.figures,
+    "scan": scan.figures,
 }
 PEERS: dict[str, Figures] = {"unleash": unleash.figures}
 
