@@ -94,4 +94,5 @@ class BroadcastAdmin(GovernedAdmin):
         "done_at",
     ]
     list_filter = ["kind", "rollout"]
+    search_fields = ["reason"]
     list_select_related = ["rollout", "asked_by"]
