@@ -132,6 +132,8 @@ def _prove(
     # No data is never a pass: what is unknown counts as failed.
     row = [each == Outcome.PASS for each in said]
     process = EProcess(Claim.PROMOTE, demand.bar).after_all(row)
+    proven_at = rule.proven_at(row, demand.bar, alpha, criteria)
+    possible = confidence_sequence(process.passes, process.failures, alpha=alpha)
     return Proof(
         demand=demand,
         alpha=alpha,
@@ -141,9 +143,12 @@ def _prove(
         log_e=process.log_e,
         log_max=process.log_max,
         reached_at=process.reached_at,
-        proven_at=rule.proven_at(row, demand.bar, alpha, criteria),
+        proven_at=proven_at,
         holds=rule.holds,
-        possible=confidence_sequence(process.passes, process.failures, alpha=alpha),
+        possible=possible,
+        is_taken_back=(
+            rule.takes_back and proven_at is not None and possible.upper < demand.bar
+        ),
     )
 
 
@@ -223,6 +228,7 @@ def _holds(facts: Facts, criteria: Criteria, proofs: Sequence[Proof]) -> list[st
         for each in proofs
         if each.runs >= FEW and each.unknown > criteria.max_unknown * each.runs
     ]
+    found += [each.sentence for each in proofs if each.is_taken_back]
     return found
 
 

@@ -48,6 +48,7 @@ class Proof:
     proven_at: int | None
     holds: str  # what the proof is good for
     possible: Interval
+    is_taken_back: bool = False  # proven once, and now no possible rate is at the bar
 
     @property
     def runs(self) -> int:
@@ -56,8 +57,11 @@ class Proof:
 
     @property
     def is_proven(self) -> bool:
-        """Whether the rate was shown to be above the bar, at whatever run."""
-        return self.proven_at is not None
+        """Whether the rate was shown to be above the bar, and nothing says otherwise.
+
+        At whatever run that was, unless all runs together now contradict it.
+        """
+        return self.proven_at is not None and not self.is_taken_back
 
     @property
     def sentence(self) -> str:
@@ -65,6 +69,12 @@ class Proof:
         where = place(self.demand.metric, self.demand.query_class)
         said = f"{where}: {self.passes} of {self.runs} passed"
         claim = f"at least {percent(self.demand.bar)} at {percent(self.alpha)} error"
+        if self.is_taken_back:
+            return (
+                f"{said}, so at most {percent(self.possible.upper)} pass at "
+                f"{percent(self.alpha)} error; the first {self.proven_at} had proved "
+                f"at least {percent(self.demand.bar)}, and do not any more."
+            )
         if not self.is_proven:
             return f"{said}; this does not prove {claim}."
         if self.proven_at == self.runs:
@@ -88,6 +98,8 @@ class Proof:
             "holds": self.holds,
             "lower": spelled(self.possible.lower),
             "upper": spelled(self.possible.upper),
+            # Only where it is so: the rules before knew no such thing.
+            **({"is_taken_back": True} if self.is_taken_back else {}),
         }
 
     @classmethod
@@ -105,6 +117,7 @@ class Proof:
             proven_at=raw["proven_at"],
             holds=raw["holds"],
             possible=Interval(float(raw["lower"]), float(raw["upper"])),
+            is_taken_back=raw.get("is_taken_back", False),
         )
 
 

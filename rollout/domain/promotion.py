@@ -27,6 +27,7 @@ class Rule:
     version: str
     proven_at: Test
     holds: str  # what such a proof is good for
+    takes_back: bool = False  # a proof that all runs together contradict is none
 
 
 def _anytime(
@@ -66,9 +67,18 @@ def _looks_of(criteria: Criteria) -> LookPlan:
     return criteria.looks
 
 
-ANYTIME = Rule("anytime.1", _anytime, intervals.ANYTIME)
-PLANNED_LOOKS = Rule("planned_looks.1", _planned, "at the looks that were planned")
-RULES: Mapping[str, Rule] = {rule.version: rule for rule in (ANYTIME, PLANNED_LOOKS)}
+_AT_LOOKS = "at the looks that were planned"
+ANYTIME = Rule("anytime.2", _anytime, intervals.ANYTIME, takes_back=True)
+PLANNED_LOOKS = Rule("planned_looks.2", _planned, _AT_LOOKS, takes_back=True)
+CURRENT = (ANYTIME, PLANNED_LOOKS)
+RULES: Mapping[str, Rule] = {
+    rule.version: rule
+    for rule in (
+        *CURRENT,
+        Rule("anytime.1", _anytime, intervals.ANYTIME),
+        Rule("planned_looks.1", _planned, _AT_LOOKS),
+    )
+}
 
 
 def live_rule(criteria: Criteria) -> Rule:

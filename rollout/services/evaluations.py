@@ -17,7 +17,7 @@ from portal.services.ledger import record
 from rollout.domain import evaluations as domain
 from rollout.domain.evaluations import Mode
 from rollout.domain.judgements import Verdict
-from rollout.domain.promotion import RULES, live_rule
+from rollout.domain.promotion import CURRENT, live_rule
 from rollout.domain.stages import Act, StageState, after
 from rollout.domain.verbs import Verb
 from rollout.models import OPEN_STATES, Attempt, Evaluation, RolloutKind, Stage
@@ -61,7 +61,7 @@ def evaluate(stage_id: int, *, by: Actor, reason: str) -> Evaluation | None:
     if attempt is None or stage.state not in OPEN_STATES:
         return None
     gathered = evidence.gather(attempt, missing=readiness.lacking(stage))
-    shadows = [rule for rule in RULES.values() if rule != live_rule(gathered.criteria)]
+    shadows = [rule for rule in CURRENT if rule != live_rule(gathered.criteria)]
     live, *others = domain.evaluate(
         stage.key, gathered.facts, gathered.criteria, shadows=_usable(shadows, gathered)
     )

@@ -25,6 +25,7 @@ from rollout.models import Attempt, Decision, Evaluation, FailureReview, Run
 from rollout.services import snapshots
 
 UNKNOWN = "unknown"
+NO_CLASS = "no query class"  # as a sentence names it
 # Decisions younger than this may still have older ones behind them, uncommitted.
 SETTLING = timedelta(seconds=5)
 MOST_UNREVIEWED = 100  # of one look; whoever reviews them sees the next ones
@@ -55,7 +56,7 @@ def gather(attempt: Attempt, *, missing: list[str]) -> Gathered:
     plan = StagePlan.from_json(attempt.stage.plan)
     fingerprint, unversioned = fingerprints(attempt)
     rows = [
-        *_earlier(attempt, fingerprint, plan.max_runs),
+        *_earlier(attempt, (fingerprint, unversioned), plan.max_runs),
         *attempt.runs.order_by("start_order").values_list(*_FIELDS)[: plan.max_runs],
     ]
     ratio, upto = _ratio(attempt)
@@ -146,17 +147,25 @@ def _has_failed(letter: str) -> Q:
     return failed & ~Q(**{f"gates__{letter}__confirmed_by": ""})
 
 
-def _earlier(attempt: Attempt, fingerprint: str, most: int) -> list[tuple]:
-    """Runs of earlier attempts at this stage with the same fingerprint, in order.
+def _earlier(attempt: Attempt, fingerprints: tuple[str, str], most: int) -> list[tuple]:
+    """Runs of earlier attempts at this stage with the same configuration, in order.
 
-    The order is that of the index, so that a million of them cost what `most` do.
+    Those that hung before they told their version are among them: were they left out,
+    starting again would keep what passed and forget what hung. One read for each
+    fingerprint, in the order of the index, so that a million of them cost what `most`
+    do.
     """
-    rows = (
-        Run.objects.filter(fingerprint=fingerprint, attempt_id__lt=attempt.pk)
+    rows = [
+        row
+        for fingerprint in {*fingerprints}
+        for row in Run.objects.filter(
+            fingerprint=fingerprint, attempt_id__lt=attempt.pk
+        )
         .order_by("attempt_id", "start_order")
-        .values_list("attempt__stage_id", *_FIELDS)[:most]
-    )
-    return [row[1:] for row in rows if row[0] == attempt.stage_id]
+        .values_list("attempt_id", "start_order", "attempt__stage_id", *_FIELDS)[:most]
+    ]
+    rows.sort(key=lambda row: row[:2])
+    return [row[3:] for row in rows[:most] if row[2] == attempt.stage_id]
 
 
 def _run(row: tuple, fingerprint: str, unversioned: str) -> RunFacts:
@@ -178,7 +187,7 @@ def _run(row: tuple, fingerprint: str, unversioned: str) -> RunFacts:
         attempt=attempt,
         start_order=order,
         fingerprint=fingerprint if own == unversioned else own,
-        query_class=query_class or "",
+        query_class=query_class or NO_CLASS,
         status=status,
         opened_at=opened,
         finished_at=ended,

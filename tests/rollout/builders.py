@@ -109,23 +109,30 @@ def an_open_stage(position: int = 1, **plan: object) -> Stage:
 
 
 def a_finished_run(
-    run_id: str, *, passed: str = "ABCDEF", failed: str = "", **asked: str
+    run_id: str,
+    *,
+    passed: str = "ABCDEF",
+    failed: str = "",
+    system_version: str | None = None,
+    **asked: str,
 ) -> None:
     """A run that was admitted, ran, and ended: these gates passed, these failed."""
     service, _ = a_service()
     decide_for(KEY, {"run_id": run_id, **ASKED, **asked}, by=service, reason="")
     gates = some_gates(run_id, passed=passed, failed=failed)
     status = "failed" if failed else "completed"
-    manifest = a_manifest(run_id, status=status, **spent())
+    told = {"system_version": system_version} if system_version else {}
+    manifest = a_manifest(run_id, status=status, **spent(), **told)
     documents.receive_gates(KEY, run_id, raw(gates), by=service, reason="")
     documents.receive_manifest(KEY, run_id, raw(manifest), by=service, reason="")
 
 
-def finished_runs(prefix: str, said: str) -> None:
+def finished_runs(prefix: str, said: str, **changes: str) -> None:
     """Runs one after the other: `P` passed all, `F` failed gate A."""
     for number, each in enumerate(said):
         a_finished_run(
             f"{prefix}-{number}",
             passed="ABCDEF" if each == "P" else "BCDEF",
             failed="" if each == "P" else "A",
+            **changes,
         )

@@ -82,6 +82,13 @@ def a_proven_stage(**plan) -> Stage:
     return stage
 
 
+def start_again(stage) -> None:
+    rollbacks.roll_back(stage.pk, by=an_actor("operator"), reason="a look at it")
+    for freeze in Freeze.objects.all():
+        freezes.lift(freeze.pk, by=an_actor("architect"), reason="looked at")
+    confirmed(stages.request_start(stage.pk, by=an_actor("engineer"), reason="again"))
+
+
 def promote(stage, **how) -> None:
     confirmed(
         promotions.request_promotion(
@@ -398,15 +405,46 @@ def test_starting_again_launders_nothing():
     stage = an_open_stage()
     finished_runs("bad", "F" * 4 + "P" * 10)
     before = judge(stage)
-    rollbacks.roll_back(stage.pk, by=an_actor("operator"), reason="a look at it")
-    for freeze in Freeze.objects.all():
-        freezes.lift(freeze.pk, by=an_actor("architect"), reason="looked at")
-    confirmed(stages.request_start(stage.pk, by=an_actor("engineer"), reason="again"))
+    start_again(stage)
 
     after = judge(stage)
 
     assert after.attempt != before.attempt
     assert after.judged_runs == before.judged_runs == 14
+
+
+def test_starting_again_launders_no_run_that_hung_before_it_told_its_version():
+    stage = an_open_stage()
+    service, _ = a_service()
+    for number in range(3):
+        decide_for(KEY, {"run_id": f"hung-{number}", **ASKED}, by=service, reason="")
+    finished_runs("good", "P" * 11, system_version="2.1")
+    with time_machine.travel(clock.now() + timedelta(hours=3), tick=True):
+        before = judge(stage)
+        start_again(stage)
+
+        after = judge(stage)
+
+    assert after.attempt != before.attempt
+    assert after.judged_runs == before.judged_runs == 14
+    assert after.verdict != Verdict.PROMOTE
+    unknown = [json.loads(each.body)["judgement"]["proofs"] for each in (before, after)]
+    assert [proofs[0]["unknown"] for proofs in unknown] == [3, 3]
+
+
+def test_a_stage_holds_when_its_runs_take_back_what_they_proved():
+    stage = an_open_stage(floor=0.05)
+    somebody_is_on_call()
+    finished_runs("good", "P" * 11)
+    judge(stage)
+    assert state_of(stage) == StageState.PROMOTABLE
+
+    finished_runs("bad", "F" * 20)
+
+    assert "had proved at least 70 %, and do not any more" in judge(stage).sentence
+    assert state_of(stage) == StageState.HOLDING
+    start_again(stage)
+    assert judge(stage).verdict == Verdict.HOLD
 
 
 def test_who_may_not_roll_back_does_not():

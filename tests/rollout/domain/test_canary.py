@@ -1,5 +1,7 @@
 """The verdict: what it needs, and what overrides it."""
 
+from dataclasses import replace
+
 import pytest
 
 from portal.errors import Invalid
@@ -9,7 +11,7 @@ from rollout.domain.criteria import Criteria
 from rollout.domain.evidence import LATENCY
 from rollout.domain.judgements import PRECEDENCE, Verdict
 from rollout.domain.looks import LookPlan
-from rollout.domain.promotion import ANYTIME, PLANNED_LOOKS
+from rollout.domain.promotion import ANYTIME, PLANNED_LOOKS, RULES
 from rollout.domain.runs import RunKind
 from tests.rollout.evidence import (
     BEGAN,
@@ -37,7 +39,7 @@ def test_enough_passes_promote_and_say_so_in_a_sentence():
         "however often you looked."
     )
     assert found.proofs[0].proven_at == 36
-    assert found.rule == "anytime.1"
+    assert found.rule == "anytime.2"
 
 
 def test_one_run_fewer_does_not_promote():
@@ -50,12 +52,57 @@ def test_one_run_fewer_does_not_promote():
     )
 
 
-def test_what_was_proven_once_stays_proven():
-    """By the e-value's maximum; that it looks worse now is for the rollback to say."""
+def test_what_was_proven_stays_proven_while_the_bar_is_possible():
+    """By the e-value's maximum: the e-value itself is below what it takes by now."""
     found = judge(facts_of(a_row(GOOD + "FF")), asking())
 
     assert found.verdict == Verdict.PROMOTE
     assert "36 of 38 passed; the first 36 proved at least 90 %" in found.sentence
+
+
+def test_what_was_proven_is_taken_back_when_no_possible_rate_is_at_the_bar():
+    criteria = asking(bar=0.7, floor=0.5)
+    runs = a_row("P" * 11 + "F" * 20)
+
+    found = judge(facts_of(runs), replace(criteria, floor=None))
+
+    assert found.verdict == Verdict.HOLD
+    assert found.sentence == (
+        "Gate A in web: 11 of 31 passed, so at most 63.38 % pass at 5 % error; "
+        "the first 11 had proved at least 70 %, and do not any more."
+    )
+    assert verdict(runs, criteria) in (Verdict.HOLD, Verdict.ROLL_BACK)
+
+
+def test_what_was_taken_back_stays_so_after_a_restart_until_runs_show_otherwise():
+    criteria = asking(bar=0.7)
+    runs = a_row("P" * 11 + "F" * 20)
+    more = a_row("P" * 100, first=100, attempt=2)
+
+    assert verdict(runs, criteria, attempt=2) == Verdict.HOLD
+    assert verdict([*runs, *more[:1]], criteria, attempt=2) == Verdict.HOLD
+    assert verdict([*runs, *more], criteria, attempt=2) == Verdict.PROMOTE
+
+
+def test_the_rule_before_still_says_what_it_said():
+    facts, criteria = facts_of(a_row("P" * 11 + "F" * 20)), asking(bar=0.7)
+
+    before = judge(facts, criteria, RULES["anytime.1"])
+
+    assert before.verdict == Verdict.PROMOTE
+    assert "is_taken_back" not in before.proofs[0].to_json()
+
+
+@pytest.mark.parametrize("passes_first", [True, False])
+def test_nothing_is_promoted_that_the_rule_before_would_not_have(passes_first):
+    """So its false promotions are among those of the rule before."""
+    for runs in range(11, 60, 8):
+        for failed in range(0, runs, 4):
+            said = "P" * (runs - failed) + "F" * failed
+            facts = facts_of(a_row(said if passes_first else said[::-1]))
+            if judge(facts, asking(bar=0.7)).verdict == Verdict.PROMOTE:
+                before = judge(facts, asking(bar=0.7), RULES["anytime.1"])
+                assert before.verdict == Verdict.PROMOTE
 
 
 def test_every_judged_gate_has_to_be_proven():
@@ -206,7 +253,7 @@ def test_with_planned_looks_an_extra_look_is_display_only():
     assert between.verdict == Verdict.COLLECT
     assert at_the_look.verdict == Verdict.PROMOTE
     assert at_the_look.sentence.endswith("at the looks that were planned.")
-    assert at_the_look.rule == "planned_looks.1"
+    assert at_the_look.rule == "planned_looks.2"
 
 
 def test_the_first_planned_look_with_few_enough_failures_promotes():

@@ -8,7 +8,7 @@ from rollout.domain.evaluations import Evaluation, Mode, evaluate, rule_of, trie
 from rollout.domain.evidence import Restarts
 from rollout.domain.judgements import Verdict
 from rollout.domain.looks import LookPlan
-from rollout.domain.promotion import ANYTIME, PLANNED_LOOKS, RULES, Rule
+from rollout.domain.promotion import ANYTIME, CURRENT, RULES, Rule
 from rollout.domain.sample_ratio import SampleRatio
 from tests.rollout.evidence import a_row, a_run, an_open_run, asking, facts_of
 
@@ -57,7 +57,7 @@ def test_what_is_kept_says_what_was_counted_and_what_was_concluded():
     assert kept["facts"]["fingerprint"] == "sha256:same"
     assert kept["judgement"]["prefix"][:2] == ["run-1", "run-2"]
     assert len(kept["judgement"]["prefix"]) == 40
-    assert kept["judgement"]["rule"] == "anytime.1"
+    assert kept["judgement"]["rule"] == "anytime.2"
     assert (proof["metric"], proof["query_class"]) == ("A", "web")
     assert (proof["passes"], proof["failures"], proof["unknown"]) == (36, 1, 2)
     assert proof["log_max"] == "3.00522"
@@ -133,6 +133,9 @@ def test_other_criteria_can_be_tried_on_the_past():
 
 
 def test_rules_that_were_ever_live_are_known_by_their_version():
-    assert [rule_of(version) for version in RULES] == [ANYTIME, PLANNED_LOOKS]
+    live = {rule.version for rule in CURRENT}
+
+    assert [rule_of(version) for version in RULES] == [*RULES.values()]
+    assert {*RULES} == {*live, "anytime.1", "planned_looks.1"}
     with pytest.raises(NotFound):
         rule_of("anytime.0")
