@@ -26,7 +26,7 @@ from rollout.services.consequences import Cause, announce
 system = actors.system()
 key = Rollout.objects.get().key
 with transaction.atomic():
-    run = runs.locked_or_new(key, "run-1", by=system, reason="bench")
+    run = runs.locked_or_new(key, "run-1", kind="live", by=system, reason="bench")
 def sweep():
     lookout.sweep()
     for job in Job.objects.filter(kind="drills.jobs.take_signs", state="waiting"):
