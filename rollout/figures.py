@@ -12,7 +12,11 @@ from rollout.domain.directives import DirectiveState, Proof
 from rollout.domain.scanning import Verdict
 from rollout.models import (
     OPEN_STATES,
+<<<<<<< HEAD
     Content,
+=======
+    Agent,
+>>>>>>> 34ac345 (Hear from the agents beside installations, and miss those that are silent)
     Directive,
     PendingScan,
     Rollout,
@@ -38,6 +42,21 @@ def _switches(field: str) -> list[tuple]:
 @figure("portal_switch_engaged", "1 while Option C is off everywhere.", "rollout")
 def switch_engaged() -> Rows:
     return [((key,), state == "engaged") for key, state in _switches("state")]
+
+
+@figure(
+    "portal_agent_silence_seconds",
+    "Seconds since an agent beside an installation last reported itself.",
+    "rollout",
+    "agent",
+)
+def agent_silence() -> Rows:
+    now = clock.now()
+    found = Agent.objects.filter(rollout__kind=RolloutKind.LIVE)
+    return [
+        ((key, name), (now - seen_at).total_seconds())
+        for key, name, seen_at in found.values_list("rollout__key", "name", "seen_at")
+    ]
 
 
 @figure("portal_switch_epoch", "The switch's epoch: rises with every turn.", "rollout")

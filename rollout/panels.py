@@ -20,6 +20,7 @@ from rollout.admin.fallback import TAKEN
 from rollout.admin.proposing import page_of
 from rollout.admin.stages import next_step, progress_of
 from rollout.domain import configuration as configurations
+from rollout.domain.agents import AgentStanding
 from rollout.domain.changes import PENDING, ChangeState
 from rollout.domain.directives import DirectiveState, Proof
 from rollout.domain.exposure import Risk
@@ -38,11 +39,12 @@ from rollout.models import (
     Stage,
     Switch,
 )
-from rollout.services import changes, configuration
+from rollout.services import agents, changes, configuration
 from rollout.services.evidence import latest
 from rollout.services.stages import open_attempt
 
 SHOWN_RUNS = 6
+SHOWN_AGENTS, MOST_AGENTS = 8, 200
 
 
 def switches(request: HttpRequest) -> dict[str, Any]:
@@ -138,6 +140,17 @@ def _take_button(offer: FallbackOffer) -> dict[str, str]:
         "at_once": TAKEN,
         "once": uuid4().hex,
     }
+
+
+def agents_heard(request: HttpRequest) -> dict[str, Any]:
+    """The agents beside installations, those that are not well first."""
+    found = [
+        {"agent": agent, "standing": agents.standing_of(agent)}
+        for agent in agents.known().order_by("seen_at")[:MOST_AGENTS]
+    ]
+    worst = list(AgentStanding)
+    found.sort(key=lambda each: worst.index(each["standing"]))
+    return {"agents": found[:SHOWN_AGENTS]}
 
 
 def evidence(request: HttpRequest) -> dict[str, Any]:
@@ -238,4 +251,5 @@ register(Panel(10, "rollout/panels/switches.html", switches))
 register(Panel(20, "rollout/panels/stages.html", stages, width="wide"))
 register(Panel(30, "rollout/panels/runs.html", runs))
 register(Panel(32, "rollout/panels/fallbacks.html", fallbacks))
+register(Panel(33, "rollout/panels/agents.html", agents_heard))
 register(Panel(35, "rollout/panels/evidence.html", evidence, width="wide"))

@@ -25,6 +25,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Firings", "bolt", "rollout_triggerfiring_changelist"),
                 _item("Switch", "power_settings_new", "rollout_switch_changelist"),
                 _item("Clients", "devices", "rollout_edgeclient_changelist"),
+                _item("Agents", "smart_toy", "rollout_agent_changelist"),
                 _item("Flag use", "query_stats", "rollout_flaguse_changelist"),
                 _item("Rollouts", "alt_route", "rollout_rollout_changelist"),
             ],

@@ -1,6 +1,7 @@
 """What people see of a rollout and its runs."""
 
 from rollout.admin import (
+    agents,
     artifacts,
     broadcasts,
     changes,
@@ -25,6 +26,7 @@ from rollout.admin import (
 )
 
 __all__ = [
+    "agents",
     "artifacts",
     "broadcasts",
     "changes",

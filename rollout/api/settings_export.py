@@ -53,6 +53,14 @@ class SettingsExportView(RolloutView):
                     "X-Revision": "Of the snapshot that this was made from.",
                 }.items()
             ),
+            OpenApiParameter(
+                "X-Switch",
+                str,
+                OpenApiParameter.HEADER,
+                enum=["engaged", "released"],
+                description="Engaged: running runs are stopped, too.",
+                response=[200, 304],
+            ),
         ],
         responses={
             200: OpenApiTypes.OBJECT,
@@ -77,4 +85,5 @@ class SettingsExportView(RolloutView):
         found = settings_export.export(self.key, **known)
         response = conditional(request, Response(found.flags), etag(found.digest))
         response["X-Epoch"], response["X-Revision"] = found.epoch, found.revision
+        response["X-Switch"] = "engaged" if found.is_switch_engaged else "released"
         return response

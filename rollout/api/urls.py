@@ -3,6 +3,7 @@
 from django.urls import path
 
 from rollout.api import (
+    agents,
     artifacts,
     change_acts,
     changes,
@@ -70,6 +71,8 @@ urlpatterns = [
     path("try", decisions.TryView.as_view()),
     path("triggers", triggers.TriggersView.as_view()),
     path("trigger-firings", triggers.FiringsView.as_view()),
+    path("agents", agents.AgentsView.as_view()),
+    path("agents/<str:name>", agents.AgentView.as_view()),
     path("settings-export", settings_export.SettingsExportView.as_view()),
     path("runs", runs.RunsView.as_view()),
     path("runs/<str:run_id>", runs.RunView.as_view()),

@@ -7,6 +7,7 @@ nothing, or that cannot be read, means all: whoever made it wanted something sto
 from collections.abc import Container, Mapping
 
 ALL = "*"
+ASIDE = ".becoming-an-act"  # the end of the name while what it says is carried out
 NO_REASON = "The kill file on the host says so."
 
 

@@ -1,5 +1,6 @@
 """The tables of a rollout."""
 
+from rollout.models.agents import Agent
 from rollout.models.artifacts import Artifact, Origin
 from rollout.models.broadcasts import Broadcast
 from rollout.models.changes import Change, ChangeComment
@@ -31,6 +32,7 @@ from rollout.models.triggers import Symptom, Trigger, TriggerFiring, Watch
 __all__ = [
     "OPEN_STATES",
     "Advance",
+    "Agent",
     "Allowance",
     "Artifact",
     "Attempt",

@@ -126,6 +126,14 @@ class Run(Tracked):
                 condition=Q(finished_at=None),
             ),
             models.Index(
+                fields=["rollout", "-finished_at"],
+                name="run_ended_unheeded",
+                condition=Q(
+                    reported_status__in=["created", "running", "paused"],
+                    finished_at__isnull=False,
+                ),
+            ),
+            models.Index(
                 fields=["fingerprint", "attempt", "start_order"],
                 name="run_evidence",
                 condition=Q(attempt__isnull=False),

@@ -17,7 +17,7 @@ from rollout.models import Rollout
 from rollout.services import switch
 
 NAME = "kill file"
-ASIDE = ".becoming-an-act"  # the end of the name while what it says is carried out
+ASIDE = domain.ASIDE
 LOCK = ".lock"
 EVERY = timedelta(seconds=1)
 

@@ -16,6 +16,7 @@ class Export:
     flags: dict[str, Value]
     revision: int
     epoch: int
+    is_switch_engaged: bool
 
     @property
     def digest(self) -> str:
@@ -27,9 +28,10 @@ def export(rollout_key: str, **installation: str | None) -> Export:
     """The block for an installation, of which `team` and `environment` are known."""
     known = attributes(installation, needs_run=False)
     active = snapshots.active(rollouts.find(rollout_key).pk)
+    snapshot = snapshots.loaded(active)
     flags = domain.settings_export(
-        snapshots.loaded(active),
+        snapshot,
         team=known.get("team"),
         environment=known.get("environment"),
     )
-    return Export(flags, active.revision, active.epoch)
+    return Export(flags, active.revision, active.epoch, snapshot.is_switch_engaged)
