@@ -57,6 +57,7 @@ def configure(*, level: str, is_testing: bool = False) -> None:
                 "uvicorn": {"handlers": [], "propagate": True},
                 "uvicorn.access": {"handlers": [], "level": "WARNING"},
                 "httpx": {"level": "WARNING"},
+                "watchfiles": {"level": "WARNING"},
             },
         }
     )

@@ -12,11 +12,8 @@ from rollout.domain.directives import DirectiveState, Proof
 from rollout.domain.scanning import Verdict
 from rollout.models import (
     OPEN_STATES,
-<<<<<<< HEAD
-    Content,
-=======
     Agent,
->>>>>>> 34ac345 (Hear from the agents beside installations, and miss those that are silent)
+    Content,
     Directive,
     PendingScan,
     Rollout,

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 from tests.bench import (
+    agent,
     canary,
     cost,
     directives,
@@ -36,6 +37,7 @@ SUBJECTS: dict[str, Figures] = {
     "vault": vault.figures,
     "incidents": incidents.figures,
     "scan": scan.figures,
+    "agent": agent.figures,
 }
 PEERS: dict[str, Figures] = {"unleash": unleash.figures}
 
