@@ -16,7 +16,7 @@ from rollout.agent.portal import Away, Portal, Said
 from rollout.agent.runs import OPTION_C, STANDARD, Root
 from rollout.agent.state import State
 from rollout.domain import manifest_edits
-from rollout.domain.directives import DirectiveKind
+from rollout.domain.directives import FOR_OPEN_RUNS, DirectiveKind
 from rollout.domain.fallback import SUMMARY_PATH
 from rollout.domain.installations import SettingsState
 from rollout.domain.runs import FINAL, RunStatus
@@ -83,10 +83,10 @@ class Actor:
             return SOON_S
         manifest = await editing.read_manifest(root.path)
         record.status = str(manifest["status"])
+        if root.directives:
+            return await self._follow(root, root.directives[0])
         if record.status not in FINAL and root.is_ended_by_portal:
             return await self._heed(root, manifest)
-        if root.directives:
-            return await self._follow(root, root.directives[0], manifest)
         root.urgent.clear()
         if record.status in FINAL:
             root.is_ended_by_portal = False
@@ -183,6 +183,9 @@ class Actor:
                 root, self.config.cli.watchdog, {"reason": cause}
             ):
                 await self._write_timeout(root, cause)
+        elif asked := await self.portal.directives_of(root.run_id):
+            root.ask(asked)  # rerouted: that wants to be acknowledged
+            return 0.0
         else:
             why = f"The portal has ended it: {cause}."
             await self._switch_off_and_cancel(root, manifest, why)
@@ -213,39 +216,54 @@ class Actor:
 
     # Directives
 
-    async def _follow(
-        self, root: Root, directive: Mapping[str, Any], manifest: dict[str, Any]
-    ) -> float:
-        """Do what is asked, report the manifest that shows it, acknowledge."""
+    async def _follow(self, root: Root, directive: Mapping[str, Any]) -> float:
+        """Do what is asked, report the manifest that shows it, acknowledge.
+
+        What ends a run is acknowledged first: its last manifest closes all directives.
+        """
         kind = DirectiveKind(directive["kind"])
         why = str(directive["reason"])
-        if kind == DirectiveKind.PAUSE:
-            root.record.resumes = False
-            is_done = await commands.stop(
-                self.cli, root, "pause", RunStatus.PAUSED, why
-            )
-        elif kind == DirectiveKind.RESUME:
-            is_done = await self._resume(root, why)
+        if kind in FOR_OPEN_RUNS:
+            is_done = await self._turn(root, kind, why)
+            if is_done:
+                await self.report(root)
+                await self._acknowledge(root, directive)
         else:
-            if kind == DirectiveKind.REROUTE and root.record.status not in FINAL:
-                await editing.set_lever(root.path, False, reason_to_give(why))
-            is_done = await commands.stop(
-                self.cli, root, "cancel", RunStatus.CANCELLED, why
-            )
+            async with root.reporting:
+                is_done = await self._cancel(root, kind, why)
+                if is_done:
+                    await self._acknowledge(root, directive)
+            await self.report(root)
         self.state.save(root.record)
         if not is_done:
             return LATER_S
-        await self.report(root)
+        root.directives = root.directives[1:]
+        return 0.0
+
+    async def _acknowledge(self, root: Root, directive: Mapping[str, Any]) -> None:
         revision = (await editing.read_manifest(root.path))["revision"]
         try:
             await self.portal.acknowledge(root.run_id, str(directive["id"]), revision)
-            log.info(
-                "followed", run_id=root.run_id, directive=str(kind), revision=revision
-            )
-        except Said as said:  # over already: the report has closed it
+        except Said as said:  # over already
             log.info("not_acknowledged", run_id=root.run_id, code=said.code)
-        root.directives = root.directives[1:]
-        return 0.0
+            return
+        log.info(
+            "followed",
+            run_id=root.run_id,
+            directive=directive["kind"],
+            revision=revision,
+        )
+
+    async def _turn(self, root: Root, kind: DirectiveKind, why: str) -> bool:
+        if kind == DirectiveKind.RESUME:
+            return await self._resume(root, why)
+        root.record.resumes = False
+        return await commands.stop(self.cli, root, "pause", RunStatus.PAUSED, why)
+
+    async def _cancel(self, root: Root, kind: DirectiveKind, why: str) -> bool:
+        if kind == DirectiveKind.REROUTE and root.record.status not in FINAL:
+            await editing.set_lever(root.path, False, reason_to_give(why))
+        return await commands.stop(self.cli, root, "cancel", RunStatus.CANCELLED, why)
 
     async def _resume(self, root: Root, why: str) -> bool:
         if root.record.status == RunStatus.PAUSED and not self.exporter.is_enabled:

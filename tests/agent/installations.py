@@ -37,7 +37,7 @@ class Place:
             "": {
                 "name": "test-1",
                 "state": str(self.state),
-                "dead_man_limit_s": 3,
+                "dead_man_limit_s": 60,
             },
             "portal": {"url": self.url, "token": self.token},
             "installation": {

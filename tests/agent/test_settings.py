@@ -68,7 +68,8 @@ def test_without_the_portal_it_says_no_and_yes_only_by_the_portals_word(place):
     assert place.run("--once").returncode == 0
     assert place.enabled is True
     good = place.url
-    place.configure(portal={"url": f"http://127.0.0.1:{a_free_port()}"})
+    nobody = {"url": f"http://127.0.0.1:{a_free_port()}"}
+    place.configure(portal=nobody, top={"dead_man_limit_s": 3})
 
     place.start()
     wait_until(lambda: place.enabled is False)
