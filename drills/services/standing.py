@@ -1,0 +1,144 @@
+"""Whether a drill counts, until when, and whether a stage has what it needs."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+
+from drills.domain import drills as domain
+from drills.domain.drills import (
+    COUNTS,
+    VALID_FOR,
+    Facts,
+    Moment,
+    State,
+    Terms,
+    Validity,
+)
+from drills.domain.scenarios import PLANS, Scenario
+from drills.models import Drill
+from drills.services import captures, twins
+from portal import clock
+from rollout.domain.readiness import Check, Light
+from rollout.models import Stage
+from rollout.services import scans
+
+NAME = "Drills fresh"
+MOST_LOOKED_AT = 5  # of the drills of a scenario that passed, the newest
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the drills of a scenario say about a stage; `drill` is the best of them."""
+
+    scenario: Scenario
+    drill: Drill | None
+    validity: Validity
+    says: str
+    until: datetime | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether the scenario needs no drill now."""
+        return self.validity in COUNTS
+
+
+def facts_of(drill: Drill) -> Facts:
+    """What decides whether a drill counts, as it is now."""
+    digests = captures.digests_of(drill)
+    standings = scans.standings(digests)
+    is_read = len(standings) == len(digests)
+    whole = list(drill.captures.filter(trouble="").values_list("moment", flat=True))
+    moments = set(whole)
+    is_both = Moment.UPLOADED in moments or moments >= {Moment.BEFORE, Moment.AFTER}
+    return Facts(
+        state=State(drill.state),
+        ended_at=drill.ended_at,
+        is_observed=drill.observer_id is not None,
+        captured=len(whole) if is_both else 0,
+        scan=domain.worst([each.verdict for each in standings.values()])
+        if is_read
+        else None,
+        fingerprint=drill.fingerprint,
+        environment=drill.environment,
+    )
+
+
+def terms_of(stage: Stage) -> Terms:
+    """Under which circumstances a drill for this stage has to count now."""
+    return Terms(clock.now(), twins.fingerprint_of(stage), settings.ENVIRONMENT)
+
+
+def validity_of(drill: Drill) -> tuple[Validity, str]:
+    """What a drill says about today, and why."""
+    return domain.validity(facts_of(drill), terms_of(drill.stage))
+
+
+def of_stage(stage: Stage) -> list[Standing]:
+    """What the drills of each scenario say about a stage."""
+    terms = terms_of(stage)
+    return [_best(stage, scenario, terms) for scenario in Scenario]
+
+
+def _best(stage: Stage, scenario: Scenario, terms: Terms) -> Standing:
+    passed = Drill.objects.filter(
+        stage=stage, scenario=scenario, state=State.PASSED
+    ).order_by("-ended_at")
+    found = Standing(scenario, None, Validity.NOT_COUNTED, "no drill has passed")
+    for drill in passed[:MOST_LOOKED_AT]:
+        facts = facts_of(drill)
+        validity, says = domain.validity(facts, terms)
+        if found.drill is None or _ORDER[validity] < _ORDER[found.validity]:
+            until = domain.counts_until(facts)
+            found = Standing(scenario, drill, validity, says, until)
+        if found.counts:
+            break
+    return found
+
+
+_ORDER = {validity: number for number, validity in enumerate(Validity)}
+
+
+def drills_fresh(stage: Stage) -> Check:
+    """Every scenario was practised on the stage's configuration, and observed."""
+    found = of_stage(stage)
+    lacking = [each for each in found if not each.counts]
+    until = min((each.until for each in found if each.until), default=None)
+    if lacking:
+        first = lacking[0]
+        more = f", and {len(lacking) - 1} more scenarios" if lacking[1:] else ""
+        drill = f" (drill {first.drill.pk})" if first.drill else ""
+        return Check(
+            name=NAME,
+            light=Light.RED,
+            says=f"{PLANS[first.scenario].title}{drill}: {first.says}{more}",
+            remedy=_remedy(first),
+            link=_link(first),
+        )
+    soon = [each for each in found if each.validity == Validity.DUE_SOON]
+    return Check(
+        name=NAME,
+        light=Light.AMBER if soon else Light.GREEN,
+        says=f"all {len(found)} scenarios were practised within {VALID_FOR.days} days",
+        expires_at=until,
+        remedy=_remedy(soon[0]) if soon else "",
+        link=f"/admin/drills/drill/act/{soon[0].scenario}/" if soon else "",
+    )
+
+
+def _waits_for_observer(standing: Standing) -> bool:
+    return standing.drill is not None and (
+        domain.lacking(facts_of(standing.drill)) == [domain.NO_OBSERVER]
+    )
+
+
+def _remedy(standing: Standing) -> str:
+    if _waits_for_observer(standing):
+        return "Confirm the drill as its observer"
+    return f"Start the drill: {PLANS[standing.scenario].title}"
+
+
+def _link(standing: Standing) -> str:
+    if standing.drill is not None and _waits_for_observer(standing):
+        return f"/admin/drills/drill/{standing.drill.pk}/change/"
+    return f"/admin/drills/drill/act/{standing.scenario}/"
