@@ -1,6 +1,15 @@
 """The jobs of this app: thin, with ids in, and safe to run twice."""
 
-from drills.services import lookout, opening, reminders, sightings
+from drills.services import (
+    conducting,
+    drills,
+    lookout,
+    opening,
+    reminders,
+    schedules,
+    sightings,
+    verification,
+)
 from portal.domain.jobs import Queue
 from portal.services import actors
 from portal.services.jobs import define
@@ -8,7 +17,13 @@ from portal.services.schedule import every
 
 define(sightings.TAKE_JOB, queue=Queue.SAFETY)
 define(reminders.RING_JOB, queue=Queue.SAFETY)
+define(verification.CARRY_OUT_JOB, queue=Queue.DRILLS, is_lasting=True)
+define(verification.LOOK_JOB, queue=Queue.DRILLS)
+every(verification.EVERY, verification.NAME, verification.ask_to_look)
+define(drills.CONDUCT_JOB, queue=Queue.DRILLS, is_lasting=True)
+define(schedules.DUE_JOB, queue=Queue.SAFETY)
 every(lookout.EVERY, lookout.NAME, lookout.sweep)
+every(schedules.EVERY, schedules.NAME, schedules.sweep)
 
 
 def take_signs(fingerprint: str) -> None:
@@ -21,3 +36,23 @@ def take_signs(fingerprint: str) -> None:
 def ring(timer_id: int) -> None:
     """Safe to run twice: a timer that has rung rings later, or was stopped."""
     reminders.ring(timer_id, by=actors.system(), reason="Its time has come.")
+
+
+def carry_out_verification(run_id: int) -> None:
+    """Safe to run twice: a check has one result, and a run one verdict."""
+    verification.carry_out(run_id)
+
+
+def look_at_verification_file() -> None:
+    """Safe to run twice: it notes what is there now."""
+    verification.look_at_file()
+
+
+def conduct_drill(drill_id: int) -> None:
+    """Safe to run twice: whoever comes second only puts back what was changed."""
+    conducting.conduct(drill_id)
+
+
+def meet_drill_schedule(schedule_id: int) -> None:
+    """Safe to run twice: a schedule that was met is due again later."""
+    schedules.meet(schedule_id, by=actors.system(), reason="It is due by its schedule.")

@@ -5,7 +5,7 @@ from typing import Any
 from drills.domain.incidents import BLOCKING, Kind
 from drills.domain.incidents import Severity as Severities
 from drills.domain.verbs import Verb
-from drills.models import Incident, IncidentTask
+from drills.models import Drill, DrillSchedule, Incident, IncidentTask
 from portal.domain.notifications import Severity
 from portal.services.notifications import Event, Place, register
 from rollout.models import RolloutKind
@@ -100,3 +100,51 @@ register(
         place=_place_of_task,
     ),
 )
+
+
+def _place_of_drill(drill: Drill | DrillSchedule, details: dict[str, Any]) -> Place:
+    """Of the live rollout: whether it is ready is what a drill is about."""
+    return Place(drill.rollout.key)
+
+
+_DRILLS: list[tuple[Verb, str, Severity, str, tuple[str, ...]]] = [
+    (
+        Verb.DRILL_PASSED,
+        "drill.passed",
+        Severity.INFO,
+        "A drill has passed; it counts once another person has confirmed it.",
+        ("scenario", "stage", "environment"),
+    ),
+    (
+        Verb.DRILL_FAILED,
+        "drill.failed",
+        Severity.WARNING,
+        "What was practised did not work.",
+        ("scenario", "stage", "environment", "reasons"),
+    ),
+    (
+        Verb.DRILL_ABORTED,
+        "drill.aborted",
+        Severity.INFO,
+        "A drill was stopped, or could not go on.",
+        ("scenario", "reasons"),
+    ),
+    (
+        Verb.DRILL_DUE,
+        "drill.due",
+        Severity.INFO,
+        "A drill is due by its plan.",
+        ("scenario", "started", "says"),
+    ),
+]
+for _verb, _name, _how_bad, _meaning, _facts in _DRILLS:
+    register(
+        _verb,
+        Event(
+            name=_name,
+            meaning=_meaning,
+            severity=_how_bad,
+            facts=_facts,
+            place=_place_of_drill,
+        ),
+    )

@@ -5,15 +5,20 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
+from drills.domain import drills as practice
 from drills.domain.incidents import State
+from drills.domain.scenarios import PLANS, Scenario
 from drills.domain.tasks import TaskState
-from drills.models import Incident, IncidentTask
+from drills.domain.verbs import Verb
+from drills.models import Drill, DrillSchedule, Incident, IncidentTask
+from drills.services import drills, obstacles, schedules, standing
 from portal import clock
 from portal.dashboard import Panel, register
 from portal.domain.roles import May
 from portal.models import Actor
-from portal.panels import MOST_NEEDS, NEEDS, Need
+from portal.panels import MOST_NEEDS, NEEDS, ROUTINE, Need
 from portal.services.access import may
+from rollout.models import OPEN_STATES, RolloutKind, Stage
 
 SHOWN = 8
 
@@ -62,5 +67,64 @@ def unacknowledged(actor: Actor) -> list[Need]:
     ]
 
 
-NEEDS += [unacknowledged, tasks_of]
+def practice_box(request: HttpRequest) -> dict[str, Any]:
+    """What drills the open stages have, what is under way, and the lever."""
+    found = Stage.objects.filter(
+        rollout__kind=RolloutKind.LIVE, state__in=OPEN_STATES
+    ).select_related("rollout")
+    return {
+        "stages": [
+            {
+                "stage": stage,
+                "scenarios": [
+                    (PLANS[each.scenario].title, each)
+                    for each in standing.of_stage(stage)
+                ],
+            }
+            for stage in found[:SHOWN]
+        ],
+        "under_way": list(drills.under_way()[:SHOWN]),
+        "lever": obstacles.lever(),
+    }
+
+
+def drills_to_observe(actor: Actor) -> list[Need]:
+    """Drills that passed lately, and count as soon as this person confirms them."""
+    if not may(actor, May.OBSERVE_DRILL) or actor.person_behind is None:
+        return []
+    lately = clock.now() - practice.VALID_FOR
+    waiting = Drill.objects.filter(
+        state=practice.State.PASSED, observer=None, ended_at__gt=lately
+    ).select_related("conductor")
+    return [
+        Need(
+            url=reverse("admin:drills_drill_change", args=[drill.pk]),
+            title=f"Confirm as observer · {drill}",
+            says=f"Conducted by {drill.conductor}, passed "
+            f"{drill.ended_at:%Y-%m-%d %H:%M} UTC.",
+        )
+        for drill in waiting.order_by("-pk")[:MOST_NEEDS]
+        if drill.conductor.person_behind != actor.person_behind
+    ]
+
+
+def drills_due(actor: Actor) -> list[Need]:
+    """Drills that are due by their plan, for whoever may conduct them."""
+    if not may(actor, May.CONDUCT_DRILL):
+        return []
+    told = DrillSchedule.objects.exclude(reminded_at=None).select_related("rollout")
+    return [
+        Need(
+            url=reverse(f"admin:drills_drill_{schedule.scenario}"),
+            title=f"Start a drill · {PLANS[Scenario(schedule.scenario)].title}",
+            says=f"It is due: {schedule}, of {schedule.rollout}.",
+        )
+        for schedule in told.order_by("next_at")[:MOST_NEEDS]
+        if not schedules.is_met(schedule)
+    ]
+
+
+NEEDS += [unacknowledged, tasks_of, drills_to_observe, drills_due]
+ROUTINE.update({Verb.DRILL_STEPPED, Verb.DRILL_CAPTURED})
 register(Panel(15, "drills/panels/incidents.html", open_incidents))
+register(Panel(35, "drills/panels/drills.html", practice_box))

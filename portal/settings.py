@@ -6,6 +6,7 @@ state directory, and a secret key that was made once and is kept there.
 
 import os
 import secrets
+import shlex
 import sys
 from pathlib import Path
 
@@ -247,6 +248,14 @@ ARTIFACTS_QUOTA_BYTES = env.int("ARTIFACTS_QUOTA_BYTES", default=0)  # per rollo
 ARTIFACTS_LEAST_FREE_BYTES = env.int("ARTIFACTS_LEAST_FREE_BYTES", default=5 * 10**9)
 ARTIFACTS_CHECKED_EVERY_DAYS = env.int("ARTIFACTS_CHECKED_EVERY_DAYS", default=30)
 
+# Commands that the portal carries out: named in a file on the host of the worker
+
+VERIFICATION_FILE = Path(
+    env("VERIFICATION_FILE", default=str(BASE_DIR / "verification.toml"))
+)
+VERIFICATION_PROGRAMS = env.list("VERIFICATION_PROGRAMS", default=[])
+ALLOW_UNSANDBOXED = env.bool("ALLOW_UNSANDBOXED", default=False)
+
 # The API
 
 REST_FRAMEWORK = {
@@ -290,6 +299,15 @@ MAX_STALE_SECONDS = env.float("MAX_STALE_SECONDS", default=60.0)
 STREAM_TICKET_SECONDS = env.int("STREAM_TICKET_SECONDS", default=600)
 EDGE_SNAPSHOT = VAR / "edge-snapshot.json"
 KILL_FILE = Path(env("KILL_FILE", default=str(VAR / "KILL")))
+
+# Drills: where the portal finds itself, where it stands, and the process that is driven
+
+_PORT = env("PORT", default="8000")
+INTERNAL_URL = env("INTERNAL_URL", default=f"http://127.0.0.1:{_PORT}")
+ENVIRONMENT = env("ENVIRONMENT", default="production" if IS_PRODUCTION else "local")
+DRILL_COMMAND = shlex.split(env("DRILL_COMMAND", default="")) or [
+    *(sys.executable, str(BASE_DIR / "manage.py"), "simulate")
+]
 
 # Notifications: hosts that may be private or speak plain HTTP, and the mail server
 

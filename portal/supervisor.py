@@ -194,6 +194,7 @@ def _run(
     servers.start(postgres=has_own_database, valkey=has_own_redis)
     environment.setdefault("DATABASE_URL", database_url(var))
     environment.setdefault("REDIS_URL", redis_url(var))
+    environment.setdefault("INTERNAL_URL", f"http://127.0.0.1:{port}")
     logs = var / "log"
     logs.mkdir(exist_ok=True)
     _say("tables")

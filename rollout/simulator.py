@@ -82,6 +82,8 @@ class Settings:
     prefix: str = "sim"
     query_classes: tuple[str, ...] = QUERY_CLASSES
     sensitivity: str = "no_web"
+    environment: str = ""
+    ignores_switch: bool = False  # it asks, and goes on whatever it is told
 
 
 class Portal:
@@ -291,6 +293,8 @@ class _Journey:
         self._go_back_to_the_checkpoint()
         if self.run.manifest_revision:  # the last one may not have arrived
             await self._report("manifest", self.run.manifest())
+        if self.run.status == "paused":  # it was, when it was killed
+            await self._listen_for(0)
         while not self.run.is_over:
             step = self.run.steps[self.run.place]
             if isinstance(step, Advance):
@@ -313,6 +317,8 @@ class _Journey:
             "query_class": self._of(self.settings.query_classes),
             "sensitivity": self.settings.sensitivity,
         }
+        if self.settings.environment:
+            asked["environment"] = self.settings.environment
         answer = await self.portal.call(
             "POST",
             "/api/v1/decisions",
@@ -429,6 +435,8 @@ class _Journey:
                 headers={"Idempotency-Key": key},
             )
             if answer.status_code == 200:
+                return
+            if self.settings.ignores_switch and _code(answer) == "DISABLED":
                 return
             if _code(answer) in FOR_GOOD:
                 await self._look_at_the_verdict()

@@ -16,17 +16,20 @@ from pathlib import Path
 from portal.embedded import postgres_directory
 
 ROOT = Path(__file__).resolve().parents[1]
-HOME = ROOT / ".test-databases"
+# Where the code can only be read, as in a sandbox, they are made each time.
+KEPT = ROOT if os.access(ROOT, os.W_OK) else Path(tempfile.gettempdir())
+HOME = KEPT / ".test-databases"
 
 
 def copy_to(var: Path) -> None:
     """Put such a database into a state directory that has none."""
-    HOME.mkdir(exist_ok=True)
     prepared = HOME / _name()
-    with (HOME / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not prepared.exists():
-            _make(prepared)
+    if not prepared.exists():
+        HOME.mkdir(exist_ok=True)
+        with (HOME / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not prepared.exists():
+                _make(prepared)
     home = postgres_directory(var)
     home.mkdir(parents=True, exist_ok=True)
     _copy(prepared, home / "postgres")

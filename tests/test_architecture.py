@@ -39,6 +39,7 @@ PARTS_OF_ACTS = {
     "rollout.services.endings.end": "acts end runs in one way",
     "rollout.services.endings.close_directives": "so do the runs' own reports",
     "rollout.services.artifacts.verify": "every portion is an act of its own",
+    "drills.services.twins.close": "every part of a closing is an act of its own",
     "rollout.services.scans.scan": "it reads for long; to keep what it found is an act",
     "rollout.services.ingest.ingest_root": "every file is an act of its own",
     "drills.services.incidents.change_state": "signs and timers move incidents too",

@@ -1,5 +1,5 @@
-"""What people see of incidents and of the matrix."""
+"""What people see of incidents, of the matrix, of drills and of verification runs."""
 
-from drills.admin import incidents, matrix, tasks
+from drills.admin import drills, incidents, matrix, tasks, verification
 
-__all__ = ["incidents", "matrix", "tasks"]
+__all__ = ["drills", "incidents", "matrix", "tasks", "verification"]

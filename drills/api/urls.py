@@ -1,8 +1,17 @@
-"""Paths of incidents and of the matrix."""
+"""Paths of incidents, of the matrix, of drills and of verification runs."""
 
 from django.urls import path
 
-from drills.api import durations, incidents, matrix, postmortems, work
+from drills.api import (
+    drill_work,
+    drills,
+    durations,
+    incidents,
+    matrix,
+    postmortems,
+    verification,
+    work,
+)
 
 urlpatterns = [
     path("incidents", incidents.IncidentsView.as_view()),
@@ -18,6 +27,24 @@ urlpatterns = [
     path("incidents/<int:number>/tasks/<int:task>/<str:act>", work.TaskView.as_view()),
     path("incidents/<int:number>/postmortem", postmortems.PostmortemView.as_view()),
     path("incidents/<int:number>/<str:act>", incidents.MoveView.as_view()),
+    path("verifications", verification.VerificationsView.as_view()),
+    path("verifications/<int:number>", verification.VerificationView.as_view()),
+    path("verification-hosts", verification.VerificationHostsView.as_view()),
+    path("drills", drills.DrillsView.as_view()),
+    path("drills/standing", drills.StandingView.as_view()),
+    path("drills/logs", drill_work.LogsView.as_view()),
+    path("drills/<int:number>", drills.DrillView.as_view()),
+    path("drills/<int:number>/stop", drills.StopView.as_view()),
+    path("drills/<int:number>/notes", drills.NotesView.as_view()),
+    path("drills/<int:number>/observe", drills.ObserveView.as_view()),
+    path(
+        "drills/<int:number>/artifacts/<path:path>",
+        drill_work.DrillArtifactView.as_view(),
+    ),
+    path("drill-lever", drill_work.LeverView.as_view()),
+    path("drill-lever/pull", drill_work.PullView.as_view()),
+    path("drill-lever/release", drill_work.ReleaseView.as_view()),
+    path("drill-schedules", drill_work.SchedulesView.as_view()),
     path("matrix", matrix.MatrixView.as_view()),
     path("matrix/<slug:key>", matrix.RowView.as_view()),
     path("matrix/<slug:key>/propose", matrix.ProposeView.as_view()),

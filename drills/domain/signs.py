@@ -27,6 +27,7 @@ class Sign(StrEnum):
     DEGRADED_LATE = "degraded_late"
     STATISTICS_AGAINST = "statistics_against"
     DIRECTIVE_OVERDUE = "directive_overdue"
+    DIRECTIVE_CONTRADICTED = "directive_contradicted"
     AUDIT_CORRUPT = "audit_corrupt"
     SENSITIVITY_MISCONFIGURED = "sensitivity_misconfigured"
     REPORTED = "reported"  # by a person
@@ -63,6 +64,7 @@ SAYS: dict[str, str] = {
     Sign.SOURCES_BLOCKED: "Sources refused a run.",
     Sign.WEB_EXPOSED: "A run has more of the web than it was given.",
     Sign.DIRECTIVE_OVERDUE: "A run has not followed a directive in time.",
+    Sign.DIRECTIVE_CONTRADICTED: "A run says that it followed, and its manifest not.",
 }
 TITLES: dict[str, str] = {
     Sign.HARD_GATE_FAILED: "A hard gate fails",
@@ -78,6 +80,7 @@ TITLES: dict[str, str] = {
     Sign.DEGRADED_LATE: "A gate has become worse",
     Sign.STATISTICS_AGAINST: "The evidence is against a stage",
     Sign.DIRECTIVE_OVERDUE: "A run does not follow directives",
+    Sign.DIRECTIVE_CONTRADICTED: "A run's manifest contradicts its word",
     Sign.AUDIT_CORRUPT: "The audit stream is missing or corrupt",
     Sign.SENSITIVITY_MISCONFIGURED: "The sensitivity is misconfigured",
 }

@@ -36,6 +36,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Incidents", "emergency_home", "drills_incident_changelist"),
                 _item("Tasks", "task_alt", "drills_incidenttask_changelist"),
                 _item("Matrix", "table_chart", "drills_matrixrow_changelist"),
+                _item("Verification", "verified", "drills_verificationrun_changelist"),
+            ],
+        },
+        {
+            "title": "Practice",
+            "items": [
+                _item("Drills", "exercise", "drills_drill_changelist"),
+                _item("Drill plans", "event_repeat", "drills_drillschedule_changelist"),
             ],
         },
         {

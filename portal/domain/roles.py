@@ -183,7 +183,9 @@ SCOPE_GRANTS: dict[Scope, frozenset[May]] = {
 # What the machine does by itself (jobs, watchdog, triggers), and what somebody with
 # a shell on the host may do: everything towards safety, nothing towards exposure.
 SYSTEM_GRANTS: frozenset[May] = frozenset(
-    SAFETY | {May.READ, May.INGEST, May.DECIDE, May.REPORT_RUNS, May.READ_DIRECTIVES}
+    SAFETY
+    | {May.READ, May.INGEST, May.DECIDE, May.REPORT_RUNS, May.READ_DIRECTIVES}
+    | {May.RUN_VERIFICATION, May.CONDUCT_DRILL}
 )
 HOST_GRANTS: frozenset[May] = SYSTEM_GRANTS | {
     May.MANAGE_ACCESS,

@@ -22,6 +22,7 @@ DEFAULT_LIFE = timedelta(days=90)
 LONGEST_LIFE = timedelta(days=366)
 OVERLAP = timedelta(hours=24)
 NOTE_USE_EVERY = timedelta(minutes=1)
+LONGEST_LOAN = timedelta(hours=1)
 
 
 class BadToken(Refusal):
@@ -72,6 +73,46 @@ def create(
 
 
 @transaction.atomic
+def lend(
+    name: str,
+    *,
+    owner: Person,
+    scopes: Iterable[str],
+    rollout: str,
+    by: Actor,
+    reason: str,
+    life: timedelta = LONGEST_LOAN,
+) -> NewToken:
+    """Make a token for the twin of a drill; it is good for an hour at most."""
+    require(by, May.CONDUCT_DRILL)
+    new = _make(name, owner, _checked_scopes(scopes), rollout, min(life, LONGEST_LOAN))
+    new.token.save_as(by, reason=reason)
+    bell.ring(bell.EDGE)
+    actors.for_token(new.token)
+    record(
+        Verb.TOKEN_CREATED,
+        new.token,
+        by=by,
+        reason=reason,
+        owner=owner.username,
+        scopes=new.token.scopes,
+        rollout=rollout,
+        expires_at=new.token.expires_at,
+    )
+    return new
+
+
+@transaction.atomic
+def take_back(token_id: int, *, by: Actor, reason: str) -> ApiToken:
+    """Let a token in no more that was lent to a drill."""
+    require(by, May.CONDUCT_DRILL)
+    token = _locked(token_id)
+    if token.expires_at - token.created_at > LONGEST_LOAN:
+        raise WrongMoment("This token was not lent.", possible=["revoke"])
+    return _revoke(token, by=by, reason=reason)
+
+
+@transaction.atomic
 def rotate(token_id: int, *, by: Actor, reason: str) -> NewToken:
     """Make a successor; the old token works for another day, so that nothing stops."""
     require(by, May.MANAGE_ACCESS)
@@ -102,7 +143,10 @@ def rotate(token_id: int, *, by: Actor, reason: str) -> NewToken:
 def revoke(token_id: int, *, by: Actor, reason: str) -> ApiToken:
     """Let this token in no more, from the next request on."""
     require(by, May.MANAGE_ACCESS)
-    token = _locked(token_id)
+    return _revoke(_locked(token_id), by=by, reason=reason)
+
+
+def _revoke(token: ApiToken, *, by: Actor, reason: str) -> ApiToken:
     if token.revoked_at is None:
         token.revoked_at = clock.now()
         token.save_as(by, reason=reason)

@@ -13,10 +13,11 @@ from rollout.agent.config import Config
 from rollout.agent.files import files_under
 from rollout.agent.installation import Exporter
 from rollout.agent.portal import Portal
-from rollout.agent.runs import Root, is_going, may_go_on
+from rollout.agent.runs import MOST_CRASHES, Root, is_going, may_go_on
 from rollout.agent.state import State
 from rollout.domain.cli_answers import (
     DISABLED,
+    GATE_BLOCKED,
     LOCK_HELD,
     NOT_STARTED,
     TICK_INCOMPLETE,
@@ -27,7 +28,6 @@ from rollout.domain.runs import RunStatus
 
 SOON_S, LATER_S, IDLE_S = 0.5, 5.0, 60.0
 OLD_MARKER_S = 60.0
-MOST_CRASHES = 3
 # What a tick writes by itself: a run that waits for others does not wait for these.
 _OWN = ("logs/", "metrics/", "operator/halt/", "operator/prompts/", "operator/state/")
 _OWN_FILES = frozenset({"manifest.json", "gates.json", ".lock"})
@@ -116,6 +116,11 @@ class Driver:
             return 0.0
         record.crashes = 0
         root.problem = ""
+        root.is_blocked = answer.code == GATE_BLOCKED
+        if root.is_blocked:
+            # Each tick would check the gate anew, and its failure never be confirmed.
+            root.inputs = await asyncio.to_thread(self._inputs, root)
+            return IDLE_S
         if after["revision"] != before["revision"]:
             return self.config.pause_s
         if answer.code == TICK_INCOMPLETE:

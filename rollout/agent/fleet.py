@@ -12,7 +12,7 @@ from rollout.agent.config import Config
 from rollout.agent.files import Moving, NoFile, read_document
 from rollout.agent.portal import Away, Portal
 from rollout.agent.reporting import TROUBLE_AFTER_S, Reporter
-from rollout.agent.runs import Root
+from rollout.agent.runs import MOST_CRASHES, Root
 from rollout.agent.state import State
 from rollout.domain.runs import FINAL
 
@@ -294,6 +294,11 @@ class Fleet:
         for root in self.known():
             if root.problem:
                 found.append(f"{root.run_id}: {root.problem}")
+            if root.is_given_up:
+                found.append(
+                    f"{root.run_id}: {MOST_CRASHES} ticks in a row came to nothing; "
+                    "it stays paused until it is resumed."
+                )
             notes = list(root.record.notes.items())
             found += [f"{root.run_id}/{p}: {why}" for p, why in notes[:SHOWN_NOTES]]
         return found

@@ -14,6 +14,7 @@ from rollout.agent.portal import Portal, Said
 from rollout.agent.state import RunRecord
 from rollout.domain.runs import FINAL, RunStatus
 
+MOST_CRASHES = 3  # in a row, before a run stays paused
 OPTION_C, STANDARD, UNASKED = "option_c", "standard", "unasked"
 
 log = structlog.get_logger(__name__)
@@ -36,6 +37,7 @@ class Root:
     is_ended_by_portal: bool = False
     running: Running | None = None
     inputs: int | None = None  # what a waiting run had when it began to wait
+    is_blocked: bool = False  # by a gate: only other inputs make another tick worth it
     waits_until: float = 0.0
     attempts: int = 0
     problem: str = ""
@@ -49,6 +51,11 @@ class Root:
     def is_open(self) -> bool:
         """Whether there may be something to do about it."""
         return self.record.status not in FINAL and not self.record.was_final
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether its ticks came to nothing too often in a row."""
+        return self.record.crashes >= MOST_CRASHES and self.is_open
 
     def ask(self, directives: list[dict[str, Any]]) -> None:
         """Something is asked of it."""

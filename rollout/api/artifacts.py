@@ -23,6 +23,13 @@ from rollout.services import artifacts, runs, scans, vault
 
 CHUNK = 1024 * 1024
 BYTES = "application/octet-stream"
+CONTENT_DIGEST = OpenApiParameter(
+    "Content-Digest",
+    str,
+    OpenApiParameter.HEADER,
+    required=True,
+    description="RFC 9530: `sha-256=:<base64>:`",
+)
 
 
 class ArtifactShape(serializers.ModelSerializer):
@@ -100,43 +107,43 @@ class ArtifactView(RolloutView):
         summary="Keep an artifact",
         parameters=[
             ROLLOUT,
-            OpenApiParameter(
-                "Content-Digest",
-                str,
-                OpenApiParameter.HEADER,
-                required=True,
-                description="RFC 9530: `sha-256=:<base64>:`",
-            ),
+            CONTENT_DIGEST,
         ],
         request={"application/octet-stream": OpenApiTypes.BINARY},
         responses={200: ArtifactShape, 201: ArtifactShape},
     )
     def put(self, request: Request, run_id: str, path: str) -> Response:
-        field = request.headers.get("Content-Digest", "")
-        if not field:
-            raise Malformed(
-                "An artifact is sent with its Content-Digest (RFC 9530): "
-                "sha-256=:<base64>:.",
-                code="DIGEST_REQUIRED",
-            )
-        announced = request.META.get("CONTENT_LENGTH") or "0"
-        if announced.isdigit() and int(announced) > settings.MAX_ARTIFACT_BYTES:
-            raise TooLarge(
-                f"At most {settings.MAX_ARTIFACT_BYTES} bytes are taken.",
-                limit=settings.MAX_ARTIFACT_BYTES,
-            )
+        expected, chunks = sent_bytes(request)
         artifact, is_new = artifacts.store(
             self.key,
             run_id,
             path,
-            _chunks(request),
+            chunks,
             by=self.actor,
             reason="reported by the run",
-            expected=digest_from_field(field),
+            expected=expected,
         )
         context = {"standings": scans.standings([artifact.digest])}
         said = ArtifactShape(artifact, context=context).data
         return Response(said, status=201 if is_new else 200)
+
+
+def sent_bytes(request: Request) -> tuple[str, Iterator[bytes]]:
+    """What was announced, and the bytes; refuses what has no digest, or is too long."""
+    field = request.headers.get("Content-Digest", "")
+    if not field:
+        raise Malformed(
+            "An artifact is sent with its Content-Digest (RFC 9530): "
+            "sha-256=:<base64>:.",
+            code="DIGEST_REQUIRED",
+        )
+    announced = request.META.get("CONTENT_LENGTH") or "0"
+    if announced.isdigit() and int(announced) > settings.MAX_ARTIFACT_BYTES:
+        raise TooLarge(
+            f"At most {settings.MAX_ARTIFACT_BYTES} bytes are taken.",
+            limit=settings.MAX_ARTIFACT_BYTES,
+        )
+    return digest_from_field(field), _chunks(request)
 
 
 def _chunks(request: HttpRequest) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ from django.db import models
 
 from portal.models.choices import choices, is_known
 from portal.models.tracked import Tracked
+from rollout.domain.runs import RunKind
 
 
 class RolloutKind(StrEnum):
@@ -36,3 +37,8 @@ class Rollout(Tracked):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def kind_of_runs(self) -> RunKind:
+        """What the runs of its own accord count as: those of a twin, as a drill."""
+        return RunKind.DRILL if self.kind == RolloutKind.DRILL else RunKind.LIVE

@@ -59,7 +59,7 @@ def announce_firing(firing: TriggerFiring, *, by: Actor) -> None:
 
 def ask_to_consider(run: Run, *, once: str = "") -> None:
     """Have the triggers considered soon, if this run counts at all."""
-    if run.kind == RunKind.LIVE and run.attempt_id is not None:
+    if run.kind != RunKind.IMPORTED and run.attempt_id is not None:
         enqueue(CONSIDER_JOB, once=once, run_id=run.pk)
 
 

@@ -155,6 +155,7 @@ def _open_run(
     run = Run(
         rollout=decision.rollout,
         run_id=decision.run_id,
+        kind=decision.rollout.kind_of_runs,
         decision=decision,
         is_admitted=True,
         attempt=attempt,

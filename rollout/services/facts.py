@@ -27,6 +27,8 @@ from rollout.services import documents, runs
 
 MOST_RUNS = 300  # of an attempt, the newest ones
 MOST_IN_A_ROW = 50
+# An attempt has live runs, and that of a drill's twin has drill runs: never both.
+COUNTED = (RunKind.LIVE, RunKind.DRILL)
 
 
 def of_run(run: Run, attempt: Attempt, *, kinds: Collection[TriggerKind]) -> Facts:
@@ -62,7 +64,7 @@ def _citations(attempt: Attempt) -> tuple[int, int]:
     Without the web it passes by construction, and says nothing.
     """
     gates = (
-        attempt.runs.filter(kind=RunKind.LIVE, no_web=False)
+        attempt.runs.filter(kind__in=COUNTED, no_web=False)
         .order_by("-start_order")
         .values_list("gates__C", flat=True)[:MOST_RUNS]
     )
@@ -83,7 +85,7 @@ def _parseable_rate(run: Run) -> float | None:
 def _in_a_row(run: Run, attempt: Attempt) -> int:
     """Provider failures up to this run, since the provider last did what it should."""
     newest = list(
-        attempt.runs.filter(kind=RunKind.LIVE, start_order__lte=run.start_order)
+        attempt.runs.filter(kind__in=COUNTED, start_order__lte=run.start_order)
         .order_by("-start_order")
         .values_list("pk", "status", "finished_at")[:MOST_IN_A_ROW]
     )

@@ -57,7 +57,7 @@ def locked_or_new(
     run = Run(
         rollout=rollout,
         run_id=run_id,
-        kind=kind,
+        kind=rollout.kind_of_runs if kind == RunKind.LIVE else kind,
         decision=decision,
         attempt=None,
         created_at=now,

@@ -6,8 +6,8 @@ the queue waiting; when the rules have changed, it goes through everything, some
 at a time.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -32,7 +32,7 @@ from rollout.domain.scanning_layers import scan as read_through
 from rollout.domain.scanning_reading import Limits
 from rollout.domain.scanning_rules import RULES_VERSION
 from rollout.domain.verbs import Verb
-from rollout.models import Allowance, Artifact, Finding, PendingScan, Run, Scan
+from rollout.models import Allowance, Artifact, Content, Finding, PendingScan, Run, Scan
 from rollout.services import vault
 
 NAME = "scans"
@@ -98,23 +98,18 @@ def sweep() -> None:
         is_due = Q(asked_at=None) | Q(asked_at__lt=clock.now() - ASKED_AGAIN_AFTER)
         due = PendingScan.objects.filter(is_due).order_by("pk")
         digests = list(due.values_list("digest", flat=True)[:room])
-        for digest in digests:
-            enqueue(SCAN_JOB, once=f"scan {digest}", digest=digest)
-        PendingScan.objects.filter(digest__in=digests).update(asked_at=clock.now())
+        with transaction.atomic():
+            for digest in digests:
+                enqueue(SCAN_JOB, once=f"scan {digest}", digest=digest)
+            PendingScan.objects.filter(digest__in=digests).update(asked_at=clock.now())
 
 
 def _look_after(after: str) -> str | None:
     """Put the contents after this one on the list; the last, or None at the end."""
-    found = Artifact.objects.filter(digest__gt=after).order_by("digest")
-    digests = list(found.values_list("digest", flat=True).distinct()[:MOST_LOOKED_AT])
+    found = Content.objects.filter(digest__gt=after).order_by("digest")
+    digests = list(found.values_list("digest", flat=True)[:MOST_LOOKED_AT])
     want(digests)
     return digests[-1] if len(digests) == MOST_LOOKED_AT else None
-
-
-def everything() -> Iterator[str]:
-    """The digest of every artifact, once each."""
-    digests = Artifact.objects.order_by("digest").values_list("digest", flat=True)
-    return digests.distinct().iterator(chunk_size=1000)
 
 
 # Scanning
@@ -146,7 +141,8 @@ def scan(
 def read(digest: str, *, limits: Limits | None = None) -> Report:
     """What is in a content of the vault, as the present rules see it."""
     try:
-        return read_through(vault.read(digest), key=key(), limits=limits)
+        with closing(vault.read(digest)) as reading:
+            return read_through(reading, key=key(), limits=limits)
     except Refusal as refusal:
         if refusal.code not in _TROUBLES:
             raise

@@ -22,7 +22,6 @@ from rollout.domain import triggers as domain
 from rollout.domain.eprocess import threshold
 from rollout.domain.evaluations import Evaluation as Judged
 from rollout.domain.freezes import Scope
-from rollout.domain.runs import RunKind
 from rollout.domain.stages import StageState
 from rollout.domain.switch import SwitchState
 from rollout.domain.triggers import Action, Facts, Firing, Outcome, TriggerKind
@@ -56,14 +55,18 @@ CONSIDER_EVALUATION_JOB = "rollout.jobs.consider_triggers_of_evaluation"
 
 @transaction.atomic
 def consider_run(run_pk: int, *, by: Actor, reason: str) -> list[TriggerFiring]:
-    """Have fire what fires about a run: a live one, of an attempt that is open."""
-    run = Run.objects.select_related("attempt").filter(pk=run_pk).first()
-    if run is None or run.attempt is None or run.kind != RunKind.LIVE:
+    """Have fire what fires about a run of an attempt that is open.
+
+    The runs of a drill's twin have only the twin's own triggers fire.
+    """
+    found = Run.objects.select_related("attempt", "rollout").filter(pk=run_pk)
+    run = found.first()
+    if run is None or run.attempt is None or run.kind != run.rollout.kind_of_runs:
         return []
     stage = stages.locked(run.attempt.stage_id)
     require(by, May.HOLD, rollout=stage.rollout.key)
     run.refresh_from_db()
-    attempt = _open_attempt(stage)
+    attempt = stages.open_attempt(stage)
     if attempt is None or attempt.pk != run.attempt_id:
         return []
     kinds = {each.kind for each in live(stage.rollout)}

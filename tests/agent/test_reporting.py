@@ -56,8 +56,12 @@ def test_changes_follow_and_what_is_the_same_is_not_sent_again(place):
 
     run = Run.objects.get()
     assert (run.reported_status, run.gates["A"]["status"]) == ("completed", "pass")
-    sent = [line["path"] for line in place.said("sent")]
-    assert (sent.count("wave-1/p1.md"), sent.count("wave-1/p2.md")) == (1, 1)
+
+    def sent() -> list[str]:
+        return [line["path"] for line in place.said("sent")]
+
+    wait_until(lambda: "wave-1/p2.md" in sent())  # it says so after the portal has it
+    assert (sent().count("wave-1/p1.md"), sent().count("wave-1/p2.md")) == (1, 1)
 
 
 def test_half_written_files_are_waited_for_and_never_guessed(place):

@@ -2,7 +2,9 @@
 
 import pytest
 
+from tests.journeys.agents import LEASE_S, Agent, processes_under
 from tests.live import LivePortal
+from tests.standin.installation import Installation
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +26,18 @@ def token(portal):
 @pytest.fixture
 def service(portal, token):
     return portal.client(token)
+
+
+@pytest.fixture
+def installation(tmp_path):
+    """A research system's place, with a command line that is a stand-in."""
+    return Installation(tmp_path / "installation", STANDIN_LEASE_S=str(LEASE_S))
+
+
+@pytest.fixture
+def agent(portal, token, installation):
+    """The agent beside it; nothing of either is left running."""
+    agent = Agent(portal, token, installation)
+    yield agent
+    agent.stop()
+    assert processes_under(installation.root) == {}

@@ -223,7 +223,7 @@ def test_an_auditor_reads_all_of_it_and_may_do_nothing(client):
     rollout = Rollout.objects.get()
 
     for row in (stage, freeze, run, rollout):
-        assert not buttons(read(client, row))
+        assert buttons(read(client, row)) <= {"export"}
     for address in (
         page(Stage, "request_promotion", stage.pk),
         page(Stage, "roll_back", stage.pk),

@@ -13,12 +13,12 @@ from rollout.models import Attempt, Evaluation, Rollback, Stage
 from rollout.services import (
     decisions,
     evaluations,
-    freezes,
     promotions,
     rollbacks,
     switch,
 )
 from tests.builders import an_actor
+from tests.readiness import all_else_is_green
 from tests.rollout.builders import (
     ASKED,
     KEY,
@@ -51,7 +51,7 @@ def refused(act):
 
 def a_promotion_asked_for() -> tuple[Stage, int]:
     stage = a_running_stage()
-    freezes.confirm_on_call(KEY, by=an_actor("operator"), reason="here")
+    all_else_is_green()
     asked = promotions.request_promotion(
         stage.pk, by=an_actor("engineer"), reason="fine"
     )
@@ -78,7 +78,7 @@ def test_of_many_who_confirm_a_promotion_one_wins():
 
 def test_of_many_who_judge_at_once_one_keeps_the_judgement_and_moves_the_stage():
     stage = an_open_stage(promotes_by_itself=True)
-    freezes.confirm_on_call(KEY, by=an_actor("operator"), reason="here")
+    all_else_is_green()
     finished_runs("run", "P" * 11)
     system = actors.system()
 

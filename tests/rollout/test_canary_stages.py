@@ -44,6 +44,7 @@ from rollout.services import (
 )
 from rollout.services.decisions import decide_for
 from tests.builders import an_actor, the_last_line
+from tests.readiness import all_else_is_green
 from tests.rollout.builders import (
     ASKED,
     KEY,
@@ -68,14 +69,10 @@ def state_of(stage) -> str:
     return Stage.objects.get(pk=stage.pk).state
 
 
-def somebody_is_on_call() -> None:
-    freezes.confirm_on_call(KEY, by=an_actor("operator"), reason="here")
-
-
 def a_proven_stage(**plan) -> Stage:
     """A stage that has shown its bar, with everything else green too."""
     stage = an_open_stage(**plan)
-    somebody_is_on_call()
+    all_else_is_green()
     finished_runs("run", "P" * 11)
     judge(stage)
     stage.refresh_from_db()
@@ -102,7 +99,7 @@ def promote(stage, **how) -> None:
 
 def test_evidence_is_collected_until_it_shows_the_bar():
     stage = an_open_stage()
-    somebody_is_on_call()
+    all_else_is_green()
     finished_runs("run", "P" * 10)
     assert judge(stage).verdict == Verdict.COLLECT
     assert state_of(stage) == StageState.RUNNING
@@ -200,7 +197,7 @@ def test_an_optional_stage_can_be_passed_over():
 
 def test_a_plan_may_promote_by_itself():
     stage = an_open_stage(promotes_by_itself=True)
-    somebody_is_on_call()
+    all_else_is_green()
     finished_runs("run", "P" * 11)
 
     judge(stage)
@@ -214,7 +211,7 @@ def test_a_plan_may_promote_by_itself():
         (lambda: None, "On call"),
         (
             lambda: (
-                somebody_is_on_call(),
+                all_else_is_green(),
                 freezes.freeze(
                     KEY,
                     Scope.EXPANSION,
@@ -227,7 +224,7 @@ def test_a_plan_may_promote_by_itself():
         ),
         (
             lambda: (
-                somebody_is_on_call(),
+                all_else_is_green(),
                 switch.engage(KEY, by=an_actor("operator"), reason="smoke"),
             ),
             "smoke",
@@ -267,7 +264,7 @@ def test_what_is_lost_between_asking_and_confirming_is_noticed():
 
 def test_a_stage_that_is_not_promotable_is_not_promoted():
     stage = an_open_stage()
-    somebody_is_on_call()
+    all_else_is_green()
 
     with pytest.raises(WrongMoment):
         promote(stage)
@@ -278,7 +275,7 @@ def test_a_stage_that_a_person_judges_is_promoted_when_all_else_is_green():
     with pytest.raises(WrongMoment, match="on call"):
         promote(stage)
 
-    somebody_is_on_call()
+    all_else_is_green()
     promote(stage)
 
     assert state_of(stage) == StageState.PROMOTED
@@ -287,7 +284,7 @@ def test_a_stage_that_a_person_judges_is_promoted_when_all_else_is_green():
 
 def test_an_unreviewed_failure_stands_in_the_way_until_somebody_has_looked():
     stage = an_open_stage()
-    somebody_is_on_call()
+    all_else_is_green()
     finished_runs("run", "F" + "P" * 40)
     assert judge(stage).verdict == Verdict.AWAIT_APPROVAL
 
@@ -303,7 +300,7 @@ def test_an_unreviewed_failure_stands_in_the_way_until_somebody_has_looked():
 
 def test_coverage_widens_step_by_step_when_the_evidence_has_shown_the_bar():
     stage = an_open_stage(coverage_steps=(50, 100))
-    somebody_is_on_call()
+    all_else_is_green()
     with pytest.raises(WrongMoment) as refusal:
         stages.set_coverage(stage.pk, 100, by=an_actor("engineer"), reason="bolder")
     assert refusal.value.code == "STAGE_NOT_PROVEN"
@@ -327,7 +324,7 @@ def test_coverage_widens_step_by_step_when_the_evidence_has_shown_the_bar():
 
 def test_a_bad_stage_goes_back_to_the_last_stable_one_by_itself(carry_out_jobs):
     first = a_running_stage()
-    somebody_is_on_call()
+    all_else_is_green()
     promote(first)
     finished_runs("bad", "F" * 20)
 
@@ -434,7 +431,7 @@ def test_starting_again_launders_no_run_that_hung_before_it_told_its_version():
 
 def test_a_stage_holds_when_its_runs_take_back_what_they_proved():
     stage = an_open_stage(floor=0.05)
-    somebody_is_on_call()
+    all_else_is_green()
     finished_runs("good", "P" * 11)
     judge(stage)
     assert state_of(stage) == StageState.PROMOTABLE
@@ -486,7 +483,7 @@ def test_readiness_says_what_lacks_and_where_to_mend_it():
 
     assert found["On call"].light == "red"
     assert found["On call"].link
-    somebody_is_on_call()
+    all_else_is_green()
     with time_machine.travel(clock.now() + timedelta(hours=23), tick=True):
         soon = {check.name: check for check in readiness.checks(stage)}["On call"]
         assert (soon.light, soon.is_met) == ("amber", True)

@@ -111,7 +111,11 @@ def test_all_ten_hold_after_a_full_life(history, capsys):
             "FROM rollout_historicalstage WHERE position = 0)",
         ),
         (9, "DELETE FROM rollout_fallbackoffer"),
-        (9, "DELETE FROM rollout_triggerfiring"),
+        (
+            9,
+            "UPDATE drills_sighting SET firing_id = NULL; "
+            "DELETE FROM rollout_triggerfiring",
+        ),
         (9, "DELETE FROM rollout_rollback"),
         (
             10,

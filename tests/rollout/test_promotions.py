@@ -23,6 +23,7 @@ from rollout.services import (
     stages,
 )
 from tests.builders import an_actor
+from tests.readiness import all_else_is_green
 from tests.rollout.builders import (
     KEY,
     a_finished_run,
@@ -35,7 +36,6 @@ from tests.rollout.test_canary_stages import (
     a_proven_stage,
     judge,
     promote,
-    somebody_is_on_call,
     state_of,
 )
 
@@ -57,7 +57,7 @@ def runs_within(stage: Stage, percentage: int, count: int) -> None:
 
 def test_what_goes_by_plan_waits_for_its_last_step_of_coverage():
     stage = an_open_stage(promotes_by_itself=True, coverage_steps=(50, 100))
-    somebody_is_on_call()
+    all_else_is_green()
     runs_within(stage, 50, 11)
 
     assert judge(stage).verdict == Verdict.PROMOTE
@@ -72,7 +72,7 @@ def test_what_goes_by_plan_waits_for_its_last_step_of_coverage():
 
 def test_the_last_stage_is_judged_although_its_plan_would_go_on():
     stage = an_open_stage(position=3, promotes_by_itself=True)
-    somebody_is_on_call()
+    all_else_is_green()
     finished_runs("run", "P" * 11)
 
     assert judge(stage).verdict == Verdict.PROMOTE
@@ -81,7 +81,7 @@ def test_the_last_stage_is_judged_although_its_plan_would_go_on():
 
 def test_a_plan_does_not_go_back_by_itself_into_what_was_rolled_back():
     stage = an_open_stage(promotes_by_itself=True)
-    somebody_is_on_call()
+    all_else_is_green()
     finished_runs("run", "P" * 11)
     judge(stage)
     later = Stage.objects.get(position=2)
@@ -89,7 +89,7 @@ def test_a_plan_does_not_go_back_by_itself_into_what_was_rolled_back():
     rollbacks.roll_back(later.pk, by=an_actor("operator"), reason="smoke")
 
     with time_machine.travel(clock.now() + timedelta(hours=30), tick=True):
-        somebody_is_on_call()  # and the freeze is over
+        all_else_is_green()  # and the freeze is over
         found = judge(stage)
 
         assert found.verdict == Verdict.PROMOTE
@@ -121,7 +121,7 @@ def test_a_proven_stage_is_promotable_again_after_a_hold_without_another_run():
 
 def test_what_is_not_promotable_is_refused_with_its_numbers():
     stage = an_open_stage()
-    somebody_is_on_call()
+    all_else_is_green()
     finished_runs("run", "PPF")
     judge(stage)
 

@@ -416,13 +416,14 @@ def test_a_run_that_is_no_part_of_the_canary_fires_nothing(stage, settle):
     assert Symptom.objects.count() == 6  # noticed all the same
 
 
-def test_the_twin_of_a_drill_fires_nothing(stage, settle):
+def test_the_runs_of_a_drills_twin_have_the_twins_own_triggers_fire(stage, settle):
     twin = Rollout.objects.get()
     twin.kind = RolloutKind.DRILL
     twin.save_as(actors.host(), reason="test")
     exposed("loose")
 
-    assert settle() == []
+    assert settle() == [("web-exposed", "roll_back", "done")]
+    assert Run.objects.get().kind == "drill"
 
 
 def test_nothing_fires_while_no_stage_is_open(settle):

@@ -79,6 +79,10 @@ class Command(PortalCommand):
         )
         parser.add_argument("--skew", type=float, default=0, help="clock, in seconds")
         parser.add_argument("--clock", type=datetime.fromisoformat)
+        parser.add_argument("--environment", default="", help="such as sandbox")
+        parser.add_argument(
+            "--ignore-switch", action="store_true", help="go on although DISABLED"
+        )
         parser.add_argument("--stage-timeout", type=int, help="seconds, all stages")
 
     def carry_out(self, **options: Any) -> None:
@@ -103,6 +107,8 @@ class Command(PortalCommand):
             query_classes=tuple(filter(None, options["query_classes"].split(",")))
             or QUERY_CLASSES,
             sensitivity=options["sensitivity"],
+            environment=options["environment"],
+            ignores_switch=options["ignore_switch"],
             pass_rates=dict(options["pass_rate"]),
             speed=options["speed"],
             faults=dict(options["fault"]),
