@@ -5,6 +5,9 @@ import pytest
 from tests.journeys.simulators import Simulator
 from tests.live import LivePortal, wait_until
 
+# Minutes on a busy machine: three stages, one after the other.
+pytestmark = pytest.mark.faults
+
 # Small bars, so that eleven runs show them; approved by two people, as any plan.
 PLANS = """
 from portal.models import Actor, Approval, Authentication, Person
