@@ -94,14 +94,23 @@ def sweep() -> None:
     if looked["after"] is not None:
         looked = {**looked, "after": _look_after(looked["after"])}
     heartbeats.beat(NAME, **looked)
-    if (room := _room()) > 0:
-        is_due = Q(asked_at=None) | Q(asked_at__lt=clock.now() - ASKED_AGAIN_AFTER)
-        due = PendingScan.objects.filter(is_due).order_by("pk")
-        digests = list(due.values_list("digest", flat=True)[:room])
-        with transaction.atomic():
-            for digest in digests:
-                enqueue(SCAN_JOB, once=f"scan {digest}", digest=digest)
-            PendingScan.objects.filter(digest__in=digests).update(asked_at=clock.now())
+    _ask_for(_due(_room()))
+
+
+def _due(most: int) -> list[str]:
+    """What wants to be scanned and was not asked for lately, the oldest first."""
+    is_due = Q(asked_at=None) | Q(asked_at__lt=clock.now() - ASKED_AGAIN_AFTER)
+    due = PendingScan.objects.filter(is_due).order_by("pk")
+    return list(due.values_list("digest", flat=True)[: max(0, most)])
+
+
+def _ask_for(digests: list[str]) -> None:
+    if not digests:
+        return
+    with transaction.atomic():
+        for digest in digests:
+            enqueue(SCAN_JOB, once=f"scan {digest}", digest=digest)
+        PendingScan.objects.filter(digest__in=digests).update(asked_at=clock.now())
 
 
 def _look_after(after: str) -> str | None:

@@ -163,7 +163,7 @@ def test_a_sweep_costs_the_same_however_much_lies_behind(
         scan(keep(f"file {number}".encode(), path=str(number)).digest)
     scans.sweep()
 
-    with django_assert_num_queries(9):  # its state, the beat (4), jobs, what is due (3)
+    with django_assert_num_queries(7):  # its state, the beat (4), jobs, what is due
         scans.sweep()
 
 
