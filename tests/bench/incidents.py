@@ -7,15 +7,16 @@ from tests.bench import servers
 from tests.bench.canary import SEED, shell
 from tests.faults.conftest import Portal
 
-STORM, MINUTE_S = 10_000, 60
+STORM = 10_000
+NOTICING_BAR = 0.2  # of the speed of one insert and its commit
 FEW, MANY = 1_000, 200_000
 FEW_ROWS, MANY_ROWS = 13, 13_000
 BAR = 1.5
 MOST_LINES = 60  # of a timeline after a storm
 
 A_STORM = f"""
-import json, time
-from django.db import transaction
+import json, statistics, time
+from django.db import connection, transaction
 from drills.models import Incident, Sighting, TimelineEntry
 from drills.services import lookout, opening
 from portal.models import Job
@@ -31,14 +32,20 @@ def sweep():
     lookout.sweep()
     for job in Job.objects.filter(kind="drills.jobs.take_signs", state="waiting"):
         jobs.carry_out(job.pk, worker="bench")
+connection.cursor().execute("CREATE TABLE bare (id bigserial PRIMARY KEY, says text)")
 begun = last = time.perf_counter()
-noticing = []
+noticing, bare = [], []
 for number in range({STORM}):
     before = time.perf_counter()
     with transaction.atomic():
         announce(Cause.PROVIDER_FAILED, run, by=system)
     now = time.perf_counter()
     noticing.append(now - before)
+    if number % 10 == 0:
+        before = time.perf_counter()
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("INSERT INTO bare (says) VALUES ('it failed')")
+        bare.append(time.perf_counter() - before)
     if now - last >= 1:
         sweep()
         last = time.perf_counter()
@@ -46,7 +53,8 @@ while Sighting.objects.exists():
     sweep()
 print(json.dumps({{
     "took_s": time.perf_counter() - begun,
-    "median_ms": 1000 * sorted(noticing)[len(noticing) // 2],
+    "notice_ms": 1000 * statistics.median(noticing),
+    "bare_ms": 1000 * statistics.median(bare),
     "incidents": Incident.objects.count(),
     "seen": Incident.objects.get().seen,
     "lines": TimelineEntry.objects.count(),
@@ -89,7 +97,6 @@ from django.test import Client
 from django.urls import reverse
 from portal.models import Person
 person = Person.objects.get(username="engineer")
-person.must_change_password = False
 client = Client(SERVER_NAME="localhost")
 client.force_login(person, "django.contrib.auth.backends.ModelBackend")
 pages = {
@@ -119,6 +126,7 @@ def figures() -> Iterator[dict[str, object]]:
             yield _storm(portal)
             yield _match(portal)
             shell(portal, SEED)
+            portal.query_commit("UPDATE portal_person SET must_change_password = false")
             fill(portal, "open", 1, 60)
             fill(portal, "closed", 1, FEW)
             few = json.loads(shell(portal, LISTS))
@@ -141,13 +149,13 @@ def figures() -> Iterator[dict[str, object]]:
 def _storm(portal: Portal) -> dict[str, object]:
     found = json.loads(shell(portal, A_STORM))
     is_one = (found["incidents"], found["seen"], found["left"]) == (1, STORM, 0)
+    ratio = found["bare_ms"] / found["notice_ms"]
     return {
-        "what": f"{STORM:,} equal failures, one after the other",
+        "what": f"{STORM:,} equal failures: noticing one / a bare insert",
         **{name: round(value, 2) for name, value in found.items()},
-        "bar": MINUTE_S,
-        "is_met": is_one
-        and found["lines"] <= MOST_LINES
-        and found["took_s"] <= MINUTE_S,
+        "ratio": round(ratio, 2),
+        "bar": NOTICING_BAR,
+        "is_met": is_one and found["lines"] <= MOST_LINES and ratio >= NOTICING_BAR,
     }
 
 
