@@ -11,15 +11,14 @@ from tests.journeys.agents import Agent, differences, processes_under
 from tests.live import KEY, LivePortal, wait_until
 from tests.standin.installation import Installation
 
+# Processes of many kinds are stopped, and leases run out: minutes, not seconds.
+pytestmark = pytest.mark.faults
+
 DEAD_MAN_S = 4
 RELEASE = f"""
 from portal.models import Authentication, Person
 from portal.services import actors, approvals
 from rollout.services import switch
-
-# Processes of many kinds are killed, and leases run out: minutes, not seconds.
-pytestmark = pytest.mark.faults
-
 
 engineer, architect = (
     actors.for_person(
