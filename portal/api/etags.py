@@ -2,6 +2,7 @@
 
 import re
 
+from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -34,7 +35,7 @@ def check_if_match(request: Request, current: str) -> None:
         )
 
 
-def conditional(request: Request, response: Response, current: str) -> Response:
+def conditional(request: Request, response: HttpResponse, current: str) -> HttpResponse:
     """The response with its ETag, or 304 when the caller has that version already."""
     field = request.headers.get("If-None-Match", "").strip()
     seen = {tag.removeprefix("W/") for tag in _ENTITY.findall(field)}

@@ -35,6 +35,7 @@ class May(StrEnum):
     APPROVE_LOW_RISK_CHANGE = "approve_low_risk_change"
     PROPOSE_ALLOWANCE = "propose_allowance"
     ALLOW_FINDING = "allow_finding"
+    TAKE_BLOCKED = "take_blocked"
     RUN_VERIFICATION = "run_verification"
     CONDUCT_DRILL = "conduct_drill"
     OBSERVE_DRILL = "observe_drill"
@@ -75,6 +76,7 @@ GRANTS: dict[Role, frozenset[May]] = {
             May.PROPOSE_CHANGE,
             May.APPROVE_CHANGE,
             May.PROPOSE_ALLOWANCE,
+            May.TAKE_BLOCKED,
             May.ALLOW_FINDING,
             May.APPROVE_LOW_RISK_CHANGE,
             May.OBSERVE_DRILL,
@@ -94,6 +96,7 @@ GRANTS: dict[Role, frozenset[May]] = {
             May.APPROVE_CHANGE,
             May.APPROVE_LOW_RISK_CHANGE,
             May.PROPOSE_ALLOWANCE,
+            May.TAKE_BLOCKED,
             May.ALLOW_FINDING,
             May.RUN_VERIFICATION,
             May.CONDUCT_DRILL,
@@ -111,6 +114,7 @@ GRANTS: dict[Role, frozenset[May]] = {
             May.PROPOSE_CHANGE,
             May.APPROVE_LOW_RISK_CHANGE,
             May.PROPOSE_ALLOWANCE,
+            May.TAKE_BLOCKED,
             May.RUN_VERIFICATION,
             May.CONDUCT_DRILL,
             May.OBSERVE_DRILL,
@@ -127,6 +131,7 @@ GRANTS: dict[Role, frozenset[May]] = {
             May.REQUEST_EXPOSURE,
             May.PROPOSE_CHANGE,
             May.PROPOSE_ALLOWANCE,
+            May.TAKE_BLOCKED,
             May.RUN_VERIFICATION,
             May.CONDUCT_DRILL,
             May.OBSERVE_DRILL,
@@ -191,6 +196,7 @@ HOST_GRANTS: frozenset[May] = SYSTEM_GRANTS | {
     May.MANAGE_ACCESS,
     May.REQUEUE_JOB,
     May.REDELIVER,
+    May.TAKE_BLOCKED,  # whoever has the host has its disk
     May.PROPOSE_CHANGE,  # what takes a second person also takes a first one with a name
 }
 

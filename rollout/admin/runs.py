@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from portal.admin.acts import Act
+from portal.admin.acts import Act, ReasonForm
 from portal.admin.governed import GovernedAdmin
 from portal.domain.roles import May
 from portal.models import Actor
@@ -30,9 +31,22 @@ MOST_SHOWN = 200
 WORTH_SHOWING_S = 30  # decision 20
 
 
+class ExportForm(ReasonForm):
+    even_blocked = forms.BooleanField(
+        label="Also what the safety scan has blocked",
+        required=False,
+        help_text="There are secrets in it. Left out and named, otherwise.",
+    )
+    field_order = ["even_blocked", "reason"]
+
+
 def _export(run: Run, actor: Actor, said: dict[str, Any]) -> HttpResponseBase:
     made = exports.export_run(
-        run.rollout.key, run.run_id, by=actor, reason=said["reason"]
+        run.rollout.key,
+        run.run_id,
+        even_blocked=said["even_blocked"],
+        by=actor,
+        reason=said["reason"],
     )
     return download(made)
 
@@ -69,6 +83,7 @@ class RunAdmin(GovernedAdmin):
             title="Export",
             may=May.READ,
             perform=_export,
+            form=ExportForm,
             done_as="Download the archive",
             effects=lambda run: [
                 "You get one ZIP: every version of every artifact, every document as "

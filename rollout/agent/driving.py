@@ -67,7 +67,8 @@ class Driver:
         if not is_going(record.status):
             return IDLE_S
         if root.inputs is not None:
-            left = root.waits_until - time.monotonic()
+            # Each tick would check the gate anew, and its failure never be confirmed.
+            left = IDLE_S if root.is_blocked else root.waits_until - time.monotonic()
             if left > 0 and root.inputs == await asyncio.to_thread(_inputs, root):
                 return left
             root.inputs = None
@@ -118,8 +119,7 @@ class Driver:
         root.problem = ""
         root.is_blocked = answer.code == GATE_BLOCKED
         if root.is_blocked:
-            # Each tick would check the gate anew, and its failure never be confirmed.
-            root.inputs = await asyncio.to_thread(self._inputs, root)
+            root.inputs = await asyncio.to_thread(_inputs, root)
             return IDLE_S
         if after["revision"] != before["revision"]:
             return self.config.pause_s

@@ -19,7 +19,7 @@ from rollout.api.rollouts import ROLLOUT, RolloutView
 from rollout.domain.artifacts import digest_from_field, field_from_digest
 from rollout.domain.scanning import Verdict
 from rollout.models import Artifact
-from rollout.services import artifacts, runs, scans, vault
+from rollout.services import artifacts, held_back, runs, scans, vault
 
 CHUNK = 1024 * 1024
 BYTES = "application/octet-stream"
@@ -30,6 +30,13 @@ CONTENT_DIGEST = OpenApiParameter(
     required=True,
     description="RFC 9530: `sha-256=:<base64>:`",
 )
+EVEN_BLOCKED = OpenApiParameter(
+    "even_blocked",
+    bool,
+    description="Also what the scan has blocked. For people; the ledger keeps it.",
+)
+WHY = OpenApiParameter("reason", str, description="Why; it is in the ledger.")
+LONGEST_REASON = 2000
 
 
 class ArtifactShape(serializers.ModelSerializer):
@@ -86,13 +93,21 @@ class ArtifactView(RolloutView):
 
     @extend_schema(
         summary="Fetch an artifact",
-        parameters=[ROLLOUT, OpenApiParameter("version", int)],
+        description=(
+            "What the safety scan has blocked is refused (403 ARTIFACT_BLOCKED), "
+            "unless a person asks for it with `even_blocked=true`."
+        ),
+        parameters=[ROLLOUT, OpenApiParameter("version", int), EVEN_BLOCKED, WHY],
         responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
     )
     def get(self, request: Request, run_id: str, path: str) -> HttpResponseBase:
         found = self._found(request, run_id, path)
-        chunks = vault.read(found.digest)
-        return _described(found, Streamed(chunks, content_type=BYTES))
+        if even_blocked(request):
+            reason = why(request, "fetched over the API")
+            held_back.take(found.pk, by=self.actor, reason=reason)
+        else:
+            held_back.refuse_if_held_back(found, to=self.actor)
+        return download(found)
 
     def head(self, request: Request, run_id: str, path: str) -> HttpResponseBase:
         """What `GET` would say of the bytes, without reading them."""
@@ -128,6 +143,11 @@ class ArtifactView(RolloutView):
         return Response(said, status=201 if is_new else 200)
 
 
+def download(found: Artifact) -> HttpResponseBase:
+    """A file as an answer; damaged bytes are refused."""
+    return _described(found, Streamed(vault.read(found.digest), content_type=BYTES))
+
+
 def sent_bytes(request: Request) -> tuple[str, Iterator[bytes]]:
     """What was announced, and the bytes; refuses what has no digest, or is too long."""
     field = request.headers.get("Content-Digest", "")
@@ -157,6 +177,28 @@ def _described(found: Artifact, response: HttpResponseBase) -> HttpResponseBase:
     response["ETag"] = f'"{found.digest}"'
     response["Content-Disposition"] = "attachment"
     return response
+
+
+def even_blocked(request: Request) -> bool:
+    """Whether somebody insists on what the safety scan has blocked."""
+    said = request.query_params.get("even_blocked", "false")
+    if said not in ("true", "false"):
+        raise Invalid(
+            "even_blocked is true or false.",
+            errors=[{"pointer": "/even_blocked", "detail": "is true or false"}],
+        )
+    return said == "true"
+
+
+def why(request: Request, otherwise: str) -> str:
+    """The reason that a request gives, or the usual one."""
+    reason = request.query_params.get("reason") or otherwise
+    if len(reason) > LONGEST_REASON:
+        raise Invalid(
+            f"A reason has at most {LONGEST_REASON} characters.",
+            errors=[{"pointer": "/reason", "detail": "is too long"}],
+        )
+    return reason
 
 
 def _version(request: Request) -> int | None:

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from django.conf import settings
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiExample,
@@ -35,7 +36,7 @@ class Taken(serializers.Serializer):
 
 
 class DocumentView(RolloutView):
-    """A document of a run, revision by revision.
+    """A document of a run, revision by revision; read back as the bytes that came.
 
     201 when the revision moved the run, 200 when it was known already, 202 when it is
     kept as evidence but the run has ended by the portal's word, 409 REVISION_MISMATCH
@@ -46,11 +47,12 @@ class DocumentView(RolloutView):
     parser_classes = [Anything]
     kind = DocumentKind.MANIFEST
 
-    def get(self, request: Request, run_id: str) -> Response:
+    def get(self, request: Request, run_id: str) -> HttpResponse:
         found = runs.document_of(runs.find(self.key, run_id), self.kind)
         if found is None:
             raise NotFound(f"This run has sent no {self.kind} yet.")
-        return conditional(request, Response(found.content), etag(found.digest))
+        sent = HttpResponse(bytes(found.raw), content_type="application/json")
+        return conditional(request, sent, etag(found.digest))
 
     def put(self, request: Request, run_id: str) -> Response:
         raw = raw_body(request, limit=settings.MAX_DOCUMENT_BYTES, types=JSON)

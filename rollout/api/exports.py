@@ -2,18 +2,16 @@
 
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
 from portal.api.streaming import Streamed
 from portal.domain.roles import May
-from portal.errors import Invalid
+from rollout.api.artifacts import EVEN_BLOCKED, WHY, even_blocked, why
 from rollout.api.rollouts import ROLLOUT, RolloutView
 from rollout.domain.artifacts import field_from_digest
 from rollout.services import exports
 from rollout.services.exports import Export
-
-LONGEST_REASON = 2000
 
 
 def download(export: Export) -> Streamed:
@@ -36,21 +34,19 @@ class ExportView(RolloutView):
         description=(
             "`manifest.json` in it gives SHA-256 and size of every member, and "
             "`SHA256SUMS` the same for `sha256sum --check`; `Manifest-Digest` is the "
-            "manifest's own digest. The same run gives the same bytes."
+            "manifest's own digest. The same run gives the same bytes. What the "
+            "safety scan has blocked is named in the manifest and left out, unless a "
+            "person asks for it with `even_blocked=true`."
         ),
-        parameters=[
-            ROLLOUT,
-            OpenApiParameter("reason", str, description="Why; it is in the ledger."),
-        ],
+        parameters=[ROLLOUT, EVEN_BLOCKED, WHY],
         responses={(200, "application/zip"): OpenApiTypes.BINARY},
     )
     def get(self, request: Request, run_id: str) -> HttpResponseBase:
-        reason = request.query_params.get("reason") or "exported over the API"
-        if len(reason) > LONGEST_REASON:
-            raise Invalid(
-                f"A reason has at most {LONGEST_REASON} characters.",
-                errors=[{"pointer": "/reason", "detail": "is too long"}],
-            )
-        return download(
-            exports.export_run(self.key, run_id, by=self.actor, reason=reason)
+        export = exports.export_run(
+            self.key,
+            run_id,
+            even_blocked=even_blocked(request),
+            by=self.actor,
+            reason=why(request, "exported over the API"),
         )
+        return download(export)

@@ -99,5 +99,9 @@ urlpatterns = [
     path("directives", directives.DirectivesView.as_view()),
     path("runs/<str:run_id>/export", exports.ExportView.as_view()),
     path("runs/<str:run_id>/artifacts", artifacts.ArtifactsView.as_view()),
-    path("runs/<str:run_id>/artifacts/<path:path>", artifacts.ArtifactView.as_view()),
+    path(
+        "runs/<str:run_id>/artifacts/<path:path>",
+        artifacts.ArtifactView.as_view(),
+        name="artifact",
+    ),
 ]

@@ -42,7 +42,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What should be in the archive and cannot: its bytes are gone, or damaged."""
+    """What is not in the archive: its bytes are gone, damaged, or held back."""
 
     path: str
     digest: str

@@ -48,6 +48,7 @@ class Verb(StrEnum):
     DAMAGE_FOUND = "rollout.vault.damage_found"
     DAMAGE_MENDED = "rollout.vault.damage_mended"
     RUN_EXPORTED = "rollout.run.exported"
+    BLOCKED_TAKEN = "rollout.artifact.blocked_taken"
     ARTIFACT_SCANNED = "rollout.artifact.scanned"
     SECRET_FOUND = "rollout.artifact.secret_found"
     FINDING_ALLOWED = "rollout.finding.allowed"

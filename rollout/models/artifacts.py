@@ -38,10 +38,6 @@ class Artifact(Evidence):
                 name="artifact_version_is_unique_in_its_path",
                 fields=["run", "path", "version"],
             ),
-            models.UniqueConstraint(
-                name="artifact_content_is_unique_in_its_path",
-                fields=["run", "path", "digest"],
-            ),
         ]
         indexes = [models.Index(fields=["digest"], name="artifact_digest")]
 

@@ -37,9 +37,9 @@ def store(
 ) -> tuple[Artifact, bool]:
     """Keep a file of a run; returns it and whether it is a new version.
 
-    The bytes are on the disk before the row is committed; the same bytes under the
-    same path again change nothing. Raises `NoRoom` when the rollout's quota is used up,
-    and what `vault.put` raises.
+    The bytes are on the disk before the row is committed; what is the newest version
+    of its path already changes nothing. Raises `NoRoom` when the rollout's quota is
+    used up, and what `vault.put` raises.
     """
     require(by, May.REPORT_RUNS, rollout=rollout_key)
     path = safe_path(path)
@@ -98,15 +98,17 @@ def _within_quota(rollout_key: str, run_id: str, path: str) -> Callable[[Stored]
 def add_version(
     run: Run, path: str, stored: Stored, *, origin: Origin, by: Actor
 ) -> tuple[Artifact, bool]:
-    """The version of a path with these bytes; a part of acts that hold the run."""
-    versions = run.artifacts.filter(path=path)
-    if (known := versions.filter(digest=stored.digest).first()) is not None:
-        return known, False
-    last = versions.order_by("-version").values_list("version", flat=True).first()
+    """The newest version of a path, with these bytes; a part of acts that hold the run.
+
+    A file that goes back to what it was is a version more: the newest is what it is.
+    """
+    last = run.artifacts.filter(path=path).order_by("-version").first()
+    if last is not None and last.digest == stored.digest:
+        return last, False
     artifact = Artifact(
         run=run,
         path=path,
-        version=(last or 0) + 1,
+        version=last.version + 1 if last else 1,
         digest=stored.digest,
         size=stored.size,
         origin=origin,

@@ -23,11 +23,12 @@ from rollout.domain import exports as domain
 from rollout.domain.exports import Contents, Member, Missing, archive_path
 from rollout.domain.verbs import Verb
 from rollout.models import Decision, FallbackOffer, Run, RunTimeout
-from rollout.services import runs, vault
+from rollout.services import held_back, runs, vault
 
 CHUNK = 1024 * 1024
 KEPT_IN_MEMORY = 4 * 1024 * 1024
 ROWS_AT_ONCE = 500
+BLOCKED = "blocked"  # why an artifact is left out that is there and intact
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +42,28 @@ class Export:
 
 
 @transaction.atomic
-def export_run(rollout_key: str, run_id: str, *, by: Actor, reason: str) -> Export:
+def export_run(
+    rollout_key: str,
+    run_id: str,
+    *,
+    even_blocked: bool = False,
+    by: Actor,
+    reason: str,
+) -> Export:
     """Make a run's archive, and write down who took it.
 
     Artifacts whose bytes are missing or damaged are named in the manifest and left
-    out. The same run gives the same bytes: lines about exports are not in its ledger.
+    out; so are those that the safety scan has blocked, unless somebody who may wants
+    them `even_blocked`. The same run gives the same bytes, as long as its scans say
+    the same: lines about exports are not in its ledger.
     """
-    require(by, May.READ, rollout=rollout_key)
+    require(by, May.TAKE_BLOCKED if even_blocked else May.READ, rollout=rollout_key)
     run = runs.find(rollout_key, run_id)
     spool = tempfile.SpooledTemporaryFile(  # noqa: SIM115 (it outlives this)
         max_size=KEPT_IN_MEMORY, dir=settings.FILE_UPLOAD_TEMP_DIR
     )
     try:
-        contents = _contents_of(run, spool)
+        contents = _contents_of(run, spool, even_blocked=even_blocked)
         manifest = domain.manifest_of(contents, rollout=rollout_key, run_id=run_id)
         record(
             Verb.RUN_EXPORTED,
@@ -62,6 +72,7 @@ def export_run(rollout_key: str, run_id: str, *, by: Actor, reason: str) -> Expo
             reason=reason,
             manifest=digest(manifest),
             members=len(contents.members),
+            even_blocked=even_blocked,
             left_out=[each.path for each in contents.left_out],
         )
     except BaseException:
@@ -97,12 +108,15 @@ class Sending:
         self.spool.close()
 
 
-def _contents_of(run: Run, spool: IO[bytes]) -> Contents:
+def _contents_of(run: Run, spool: IO[bytes], *, even_blocked: bool) -> Contents:
     """Everything of a run: its files first, then what the tables say."""
     contents = Contents([])
+    digests = run.artifacts.values_list("digest", flat=True)
+    blocked = set() if even_blocked else held_back.held_back(digests)
     for artifact in run.artifacts.order_by("path", "version").iterator():
         path = archive_path(artifact.path, artifact.version)
-        trouble = vault.check(artifact.digest)
+        is_blocked = artifact.digest in blocked
+        trouble = BLOCKED if is_blocked else vault.check(artifact.digest)
         if trouble is not None:
             contents.left_out.append(Missing(path, artifact.digest, trouble))
             continue

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,27 @@ def test_the_switch_stops_a_run_by_both_levers_and_lets_it_go_on(place, standin)
     assert place.enabled is False
     assert standin.init("run-2").code == "CLI_ERROR"
     assert Run.objects.get().status not in ("failed", "cancelled")
+
+
+def test_a_run_that_a_gate_blocks_is_ticked_no_more_until_its_files_change(
+    place, standin
+):
+    standin.plan(fails={"C": 9}, retries="", throws=[])
+    standin.init("run-1")
+    place.start()
+
+    def blocked() -> bool:
+        return any(line["code"] == "GATE_BLOCKED" for line in place.said("ticked"))
+
+    wait_until(blocked)
+    ticks = len(place.said("ticked"))
+    time.sleep(5 * DRIVE["pause_s"] + 2)
+
+    assert len(place.said("ticked")) == ticks
+    assert not place.said("task_failed")
+    assert Run.objects.get().gates["C"]["status"] == "fail"
+    place.put("run-1/operator/outputs/note.md", b"sources, found by hand")
+    wait_until(lambda: len(place.said("ticked")) > ticks)
 
 
 def test_a_rerouted_run_is_cancelled_in_its_files_too(place, standin):

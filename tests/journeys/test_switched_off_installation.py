@@ -15,6 +15,7 @@ from tests.standin.installation import Installation
 pytestmark = pytest.mark.faults
 
 DEAD_MAN_S = 4
+LONGER_THAN_A_COMMAND_S = 15  # takes to start and to throw the switch
 RELEASE = f"""
 from portal.models import Authentication, Person
 from portal.services import actors, approvals
@@ -71,9 +72,9 @@ def test_the_switch_stops_what_runs_and_is_lifted_in_the_reverse_order(
     portal, token, agent, installation
 ):
     service = portal.client(token)
-    slow = {"slow": {"citations": 2}}
+    slow = {"slow": {"citations": LONGER_THAN_A_COMMAND_S}}
     installation.plan(runs={"driven": slow, "waiting": {}})
-    agent.tables["drive"]["interrupt_after_s"] = 30
+    agent.drive(interrupt_after_s=90, tick_limit_s=90)
     agent.begin()
     installation.init("driven")
     wait_until(lambda: stage(installation, "driven") == "citations")

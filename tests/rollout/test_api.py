@@ -226,6 +226,18 @@ def test_what_comes_after_the_portals_verdict_is_accepted_and_kept(
     assert (response.status_code, response.json()["outcome"]) == (202, "kept")
 
 
+def test_a_document_is_read_back_as_the_bytes_that_came(call):
+    sent = json.dumps(a_manifest(), indent=3).encode() + b"\n"
+    call.put("runs/run-1/manifest", sent)
+
+    read = call.get("runs/run-1/manifest")
+    again = call.get("runs/run-1/manifest", **{"if-none-match": read["etag"]})
+
+    assert read.content == sent
+    assert read["content-type"] == "application/json"
+    assert (again.status_code, again.content) == (304, b"")
+
+
 def put_artifact(call, path, content=b"x", **headers):
     digest = f"sha256:{sha256(content).hexdigest()}"
     headers.setdefault("content-digest", field_from_digest(digest))

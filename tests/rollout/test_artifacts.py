@@ -23,7 +23,9 @@ from rollout.services import artifacts, vault
 from tests.rollout.builders import KEY
 
 pytestmark = pytest.mark.django_db
-VAULT_MODULES = ["vault", "directory", "bucket", "contents", "artifacts", "exports"]
+VAULT_MODULES = [
+    *("vault", "directory", "bucket", "contents", "artifacts", "exports", "held_back")
+]
 LAYERS = ["models", "api", "admin"]
 
 
@@ -61,6 +63,18 @@ def test_other_bytes_under_the_same_path_are_a_new_version(service):
     assert artifacts.find(Run.objects.get(), "a/b.md").digest == second.digest
     old = artifacts.find(Run.objects.get(), "a/b.md", version=1)
     assert b"".join(vault.read(old.digest)) == b"text"
+
+
+def test_a_file_that_goes_back_to_what_it_was_is_a_version_more(service):
+    first, _ = keep(service)
+    keep(service, content=b"other")
+
+    third, is_new = keep(service)
+    again, is_newer = keep(service)
+
+    assert (third.version, third.digest, is_new) == (3, first.digest, True)
+    assert (again.pk, is_newer) == (third.pk, False)
+    assert artifacts.find(Run.objects.get(), "a/b.md") == third
 
 
 def test_bytes_that_are_not_what_was_announced_leave_nothing_behind(service):

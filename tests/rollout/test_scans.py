@@ -1,6 +1,8 @@
 """Artifacts are scanned, whoever wrote them; what is found is told, and never shown."""
 
+import io
 import json
+import zipfile
 from datetime import timedelta
 from io import StringIO
 from random import Random
@@ -17,8 +19,9 @@ from rollout.domain.scanning import Trouble, Verdict
 from rollout.domain.scanning_reading import Limits
 from rollout.domain.verbs import Verb
 from rollout.models import Allowance, Artifact, Finding, PendingScan, Run, Scan
-from rollout.services import allowances, artifacts, scans, vault
-from tests.builders import an_actor
+from rollout.services import allowances, artifacts, exports, runs, scans, vault
+from rollout.services.exports import Export
+from tests.builders import an_actor, the_last_line
 from tests.rollout.builders import KEY, a_service
 from tests.rollout.planting import SHAPED, filled
 from tests.rollout.test_admin import page, signed_in
@@ -60,6 +63,12 @@ def scan(digest: str, **more):
 
 def the_verdict(digest: str) -> Verdict:
     return scans.standings([digest])[digest].verdict
+
+
+def archived(made: Export) -> dict[str, bytes]:
+    """The members of an archive."""
+    with zipfile.ZipFile(io.BytesIO(b"".join(made.chunks))) as zipped:
+        return {name: zipped.read(name) for name in zipped.namelist()}
 
 
 def an_allowed(finding: Finding, days: int = 30) -> Allowance:
@@ -277,6 +286,94 @@ def test_artifacts_are_listed_with_their_verdict(
     }
     assert set(scans.verdicts_of(Run.objects.get())) == set(
         Scan.objects.values_list("digest", flat=True)
+    )
+
+
+def test_a_program_gets_nothing_that_is_blocked(call, scanned, keep):
+    keep(FINE, path="b")
+    lines = LedgerEntry.objects.count()
+
+    refused = call.get("runs/run-1/artifacts/wave-1/a.md")
+    insisted = call.get("runs/run-1/artifacts/wave-1/a.md?even_blocked=true")
+
+    assert code_of(refused) == (403, "ARTIFACT_BLOCKED")
+    assert refused.json()["scan"] == f"/api/v1/scans/{scanned.digest}"
+    assert code_of(insisted) == (403, "NOT_ALLOWED")
+    assert LedgerEntry.objects.count() == lines
+    assert call.get("runs/run-1/artifacts/b").getvalue() == FINE
+    assert call.get("runs/run-1/artifacts/b?even_blocked=yes").status_code == 422
+
+
+def test_what_the_portal_wrote_for_a_run_reaches_its_installation(
+    client, call, service
+):
+    run = runs.locked_or_new(KEY, "run-1", kind="live", by=service, reason="test")
+    stored = vault.put([WITH_SECRET], limit=1000)
+    artifacts.add_version(
+        run, "logs/fallback-summary.md", stored, origin="portal", by=service
+    )
+    scan(stored.digest)
+    installation = Caller(client, a_service("report-runs", "read")[1])
+    path = "runs/run-1/artifacts/logs/fallback-summary.md"
+
+    assert installation.get(path).getvalue() == WITH_SECRET
+    assert code_of(call.get(path)) == (403, "ARTIFACT_BLOCKED")
+
+
+def test_a_person_who_insists_gets_what_is_blocked_and_it_is_written_down(
+    client, scanned
+):
+    signed_in(client, "engineer")
+    address = f"/api/v1/runs/run-1/artifacts/wave-1/a.md?rollout={KEY}"
+
+    refused = client.get(address)
+    given = client.get(f"{address}&even_blocked=true&reason=whose%20key%20is%20it")
+
+    assert code_of(refused) == (403, "ARTIFACT_BLOCKED")
+    assert given.getvalue() == WITH_SECRET
+    assert the_last_line()[1:] == (Verb.BLOCKED_TAKEN, "whose key is it")
+
+
+def test_what_is_allowed_is_held_back_no_more(call, scanned):
+    an_allowed(Finding.objects.get())
+
+    assert call.get("runs/run-1/artifacts/wave-1/a.md").getvalue() == WITH_SECRET
+
+
+def test_an_archive_names_what_is_blocked_and_leaves_it_out(scanned, keep):
+    keep(FINE, path="b")
+    act = {"by": an_actor("operator"), "reason": "test"}
+
+    without = archived(exports.export_run(KEY, "run-1", **act))
+    whole = archived(exports.export_run(KEY, "run-1", even_blocked=True, **act))
+
+    left_out = json.loads(without["manifest.json"])["left_out"]
+    assert left_out["artifacts/v1/wave-1/a.md"]["trouble"] == "blocked"
+    assert "artifacts/v1/wave-1/a.md" not in without
+    assert without["artifacts/v1/b"] == FINE
+    assert whole["artifacts/v1/wave-1/a.md"] == WITH_SECRET
+    auditor = an_actor("auditor")
+    with pytest.raises(NotAllowed):
+        exports.export_run(KEY, "run-1", even_blocked=True, by=auditor, reason="x")
+
+
+def test_the_page_of_an_artifact_gives_what_is_blocked_only_with_a_reason(
+    client, scanned
+):
+    signed_in(client, "operator")
+    body = client.get(page(Artifact, "change", scanned.pk)).content.decode()
+    address = page(Artifact, "take", scanned.pk)
+
+    refused = client.post(address, {})
+    given = client.post(address, {"reason": "whose key is it"})
+
+    assert "Held back: the safety scan found a secret in it." in body
+    assert (refused.status_code, given.getvalue()) == (422, WITH_SECRET)
+    assert the_last_line()[1:] == (Verb.BLOCKED_TAKEN, "whose key is it")
+    signed_in(client, "auditor")
+    assert client.post(address, {"reason": "x"}).status_code == 403
+    assert (
+        address not in client.get(page(Artifact, "change", scanned.pk)).content.decode()
     )
 
 

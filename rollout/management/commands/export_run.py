@@ -23,11 +23,24 @@ class Command(PortalCommand):
         parser.add_argument("--rollout", required=True)
         parser.add_argument("--output", type=Path, required=True, help="a file")
         parser.add_argument("--reason", default="exported on the host")
+        parser.add_argument(
+            "--even-blocked",
+            action="store_true",
+            help="also what the safety scan has blocked: there are secrets in it",
+        )
 
     def carry_out(
-        self, run: str, rollout: str, output: Path, reason: str, **_: Any
+        self,
+        run: str,
+        rollout: str,
+        output: Path,
+        reason: str,
+        even_blocked: bool,
+        **_: Any,
     ) -> None:
-        export = exports.export_run(rollout, run, by=self.host, reason=reason)
+        export = exports.export_run(
+            rollout, run, even_blocked=even_blocked, by=self.host, reason=reason
+        )
         try:
             with closing(export.chunks):
                 size = _write(export, output)
@@ -44,7 +57,10 @@ class Command(PortalCommand):
             left_out=export.left_out,
         )
         if export.left_out:
-            self.found(f"{export.left_out} artifacts are damaged or missing")
+            self.found(
+                f"{export.left_out} artifacts are damaged, missing, or held back for "
+                "the secrets in them (--even-blocked); the archive names them"
+            )
 
 
 def _write(export: Export, output: Path) -> int:
