@@ -7,6 +7,7 @@ for approvable in (
     switch.release,
     stages.start,
     stages.resume,
+    stages.enable,
     promotions.promote,
     allowances.allow,
     changes.approve,

@@ -81,6 +81,20 @@ _TOLD: list[tuple[Verb, str, Severity, str, tuple[str, ...]]] = [
         (),
     ),
     (
+        Verb.STAGE_DISABLED,
+        "stage.disabled",
+        _INFO,
+        "A stage that is not open is set aside.",
+        (),
+    ),
+    (
+        Verb.STAGE_ENABLED,
+        "stage.enabled",
+        _INFO,
+        "Two people put a stage back that was set aside.",
+        (),
+    ),
+    (
         Verb.STAGE_ROLLED_BACK,
         "stage.rolled_back",
         _CRITICAL,

@@ -38,7 +38,12 @@ from rollout.domain.simulation import (
     Step,
 )
 
-QUERY_CLASSES = ("fixture_replay", "local_spec_analysis", "offline_synthesis")
+QUERY_CLASSES = (
+    "fixture_replay",
+    "gate_evidence",
+    "local_spec_analysis",
+    "offline_synthesis",
+)
 FIRST_RETRY_S, LAST_RETRY_S = 0.2, 5.0
 POLL_S = 25
 AT_ONCE = 16  # requests

@@ -105,11 +105,27 @@ def _request_promotion(stage: Stage, actor: Actor, said: dict[str, Any]) -> str:
     return "Asked for the promotion; another person confirms it under Approvals."
 
 
+def _request_enable(stage: Stage, actor: Actor, said: dict[str, Any]) -> str:
+    stages.request_enable(stage.pk, by=actor, reason=said["reason"])
+    return "Asked to use the stage again; another person confirms it under Approvals."
+
+
+def _disable(stage: Stage, actor: Actor, said: dict[str, Any]) -> str:
+    stages.disable(stage.pk, by=actor, reason=said["reason"])
+    return f"{stage.name} is set aside."
+
+
 def _hold(stage: Stage, actor: Actor, said: dict[str, Any]) -> str:
     stages.hold(
         stage.pk, by=actor, reason=said["reason"], keeps_admitting=said["admits"]
     )
     return "The stage is on hold."
+
+
+def first_share(stage: Stage) -> str:
+    """The coverage with which a stage would start, in percent."""
+    first = StagePlan.from_json(stage.plan).coverage_steps[0]
+    return f"{float(min(stage.coverage, first)):g}"
 
 
 def _step_below(stage: Stage) -> float | None:
@@ -217,7 +233,7 @@ ACTS = (
         hidden=lambda stage, actor: not _can(stage, domain.Act.START),
         effects=lambda stage: [
             NOTHING_YET,
-            f"Coverage begins at {stage.coverage} %.",
+            f"Coverage begins at {first_share(stage)} %.",
             *plan_in_words(stage),
         ],
     ),
@@ -241,6 +257,26 @@ ACTS = (
             "Promotion and widening stop at once.",
             "Runs that are open go on.",
         ],
+    ),
+    Act(
+        name="disable",
+        title="Set aside",
+        may=May.HOLD,
+        perform=_disable,
+        hidden=lambda stage, actor: not _can(stage, domain.Act.DISABLE),
+        effects=lambda stage: [
+            "It is not started, and no promotion leads to it.",
+            "No promotion passes over it, unless its plan says that it is optional.",
+            "Two people put it back.",
+        ],
+    ),
+    Act(
+        name="request_enable",
+        title="Ask to use it again",
+        may=May.REQUEST_EXPOSURE,
+        perform=_request_enable,
+        hidden=lambda stage, actor: not _can(stage, domain.Act.ENABLE),
+        effects=lambda stage: [NOTHING_YET, "Then it is ready to be started."],
     ),
     Act(
         name="narrow",

@@ -4,7 +4,12 @@ from portal.admin.acts import Shown
 from portal.admin.approvals import Explained, explain
 from portal.models import Approval
 from rollout.admin.evaluations import weakest_of
-from rollout.admin.stage_acts import effects_of_promoting, plan_in_words, say_in
+from rollout.admin.stage_acts import (
+    effects_of_promoting,
+    first_share,
+    plan_in_words,
+    say_in,
+)
 from rollout.models import Stage
 from rollout.services import evidence, promotions, stages
 
@@ -33,9 +38,9 @@ def _about_promotion(approval: Approval) -> Shown | None:
 
 def _start(approval: Approval) -> list[str]:
     stage = _stage_of(approval)
-    share = f"{float(stage.coverage):g} %"
     return [
-        f"{stage.name} begins a new attempt, with a coverage of {share}.",
+        f"{stage.name} begins a new attempt, with a coverage of "
+        f"{first_share(stage)} %.",
         *plan_in_words(stage),
     ]
 
@@ -48,6 +53,11 @@ def _resume(approval: Approval) -> list[str]:
     ]
 
 
+def _enable(approval: Approval) -> list[str]:
+    return [f"{_stage_of(approval).name} is ready to be started; it is not open yet."]
+
+
 explain(promotions.PROMOTE, Explained(_promotion, _about_promotion))
 explain(stages.START, Explained(_start))
 explain(stages.RESUME, Explained(_resume))
+explain(stages.ENABLE, Explained(_enable))

@@ -325,6 +325,46 @@ class StageHoldView(RolloutView):
         return Response(StageShape(stage).data)
 
 
+class StageDisableView(RolloutView):
+    """Set a stage aside that is not open, at once."""
+
+    may = {"POST": May.HOLD}
+
+    @extend_schema(
+        summary="Set a stage aside",
+        parameters=[ROLLOUT],
+        request=Because,
+        responses=StageShape,
+        examples=[REASON_EXAMPLE],
+    )
+    @idempotent
+    def post(self, request: Request, key: str) -> Response:
+        said = self.said()
+        stage = stages.find(self.key, key)
+        stage = stages.disable(stage.pk, by=self.actor, reason=said["reason"])
+        return Response(StageShape(stage).data)
+
+
+class StageEnableView(RolloutView):
+    """Ask to use a stage again; another person confirms in the admin."""
+
+    may = {"POST": May.REQUEST_EXPOSURE}
+
+    @extend_schema(
+        summary="Ask to use a stage again",
+        parameters=[ROLLOUT],
+        request=Because,
+        responses={202: Asked},
+        examples=[REASON_EXAMPLE],
+    )
+    @idempotent
+    def post(self, request: Request, key: str) -> Response:
+        said = self.said()
+        stage = stages.find(self.key, key)
+        asked = stages.request_enable(stage.pk, by=self.actor, reason=said["reason"])
+        return Response(Asked(asked).data, status=202)
+
+
 class SwitchShape(serializers.ModelSerializer):
     """The emergency switch; `epoch` only ever rises."""
 

@@ -34,6 +34,8 @@ urlpatterns = [
     path("stages", rollouts.StagesView.as_view()),
     path("stages/<slug:key>/request-start", rollouts.StageStartView.as_view()),
     path("stages/<slug:key>/hold", rollouts.StageHoldView.as_view()),
+    path("stages/<slug:key>/disable", rollouts.StageDisableView.as_view()),
+    path("stages/<slug:key>/request-enable", rollouts.StageEnableView.as_view()),
     path("stages/<slug:key>/request-resume", promotions.StageResumeView.as_view()),
     path("stages/<slug:key>/request-promotion", promotions.StagePromoteView.as_view()),
     path("stages/<slug:key>/rollback", rollbacks.StageRollbackView.as_view()),

@@ -40,6 +40,7 @@ class Act(StrEnum):
     ROLL_BACK = "roll_back"
     REOPEN = "reopen"
     DISABLE = "disable"
+    ENABLE = "enable"
 
 
 _S, _A = StageState, Act
@@ -61,6 +62,7 @@ MOVES: dict[tuple[StageState, Act], StageState] = {
     (_S.DRAFT, _A.DISABLE): _S.DISABLED,
     (_S.READY, _A.DISABLE): _S.DISABLED,
     (_S.ROLLED_BACK, _A.DISABLE): _S.DISABLED,
+    (_S.DISABLED, _A.ENABLE): _S.READY,
 }
 
 
@@ -176,15 +178,27 @@ class StagePlan:
         )
         return [
             *(
-                (f"/{name}", rate is None or 0 < rate < 1, "is between 0 and 1")
+                (
+                    f"/{name}",
+                    rate is None or 0 < rate < 1,
+                    f"is between 0 and 1; {rate} is not",
+                )
                 for name, rate in rates.items()
             ),
             *(
-                (f"/caps/{key}", _is_count(cap), "is a whole number from 1")
+                (
+                    f"/caps/{key}",
+                    _is_count(cap),
+                    f"is a whole number from 1; {cap} is not",
+                )
                 for key, cap in self.caps.items()
             ),
             *(
-                (f"/{name}", _is_count(number), "is a whole number from 1")
+                (
+                    f"/{name}",
+                    _is_count(number),
+                    f"is a whole number from 1; {number} is not",
+                )
                 for name, number in {
                     "max_runs": self.max_runs,
                     "max_open_s": self.max_open_s,
@@ -217,7 +231,11 @@ class StagePlan:
                 not (self.forces_no_web and "C" in self.judged_gates),
                 "without the web gate C passes by construction",
             ),
-            ("/floor", is_floor_below, "is below the bar"),
+            (
+                "/floor",
+                is_floor_below,
+                f"is below the bar; {self.floor} is not below {self.promote_bar}",
+            ),
             (
                 "/on_hard_gate_failure",
                 self.on_hard_gate_failure in set(OnHardGateFailure),
@@ -292,8 +310,10 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-def check_widening(state: str, plan: StagePlan, wanted: float) -> None:
-    """Refuse a wider coverage that nothing speaks for.
+def check_widening(
+    state: str, plan: StagePlan, *, before: float, wanted: float
+) -> None:
+    """Refuse a wider coverage, in percent, that nothing speaks for.
 
     A stage that is held or left behind is not widened; one that is open and has a bar
     widens step by step, each when its evidence has shown the bar.
@@ -305,12 +325,24 @@ def check_widening(state: str, plan: StagePlan, wanted: float) -> None:
             state=str(state),
             possible=["resume"] if state == StageState.HOLDING else [],
         )
-    is_first_step = wanted <= plan.coverage_steps[0]
-    if state == StageState.RUNNING and plan.promote_bar and not is_first_step:
+    steps = plan.coverage_steps
+    if not plan.promote_bar or wanted <= steps[0]:
+        return
+    if state == StageState.RUNNING:
         raise WrongMoment(
             f"The evidence of this stage has not shown {plan.promote_bar:.0%} yet; "
             "it widens when it is promotable.",
             code="STAGE_NOT_PROVEN",
             state=str(state),
             possible=["hold"],
+        )
+    # A stage that is not open begins with its first step, whatever stands there now.
+    next_step = min((step for step in steps if step > before), default=before)
+    if state == StageState.PROMOTABLE and wanted > next_step:
+        raise WrongMoment(
+            f"The coverage goes from {before:g} % to {next_step:g} % next, as the plan "
+            f"says; {wanted:g} % would pass over a step.",
+            code="STEP_PASSED_OVER",
+            state=str(state),
+            possible=["widen by one step"],
         )

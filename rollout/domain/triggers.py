@@ -5,7 +5,7 @@ verification) go in; which triggers fire, and which one acts, comes out. When se
 fire, the strongest acts; the others are told, and outranked.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -245,18 +245,22 @@ def consider(
     triggers: Iterable[Trigger],
     facts: Facts,
     *,
-    fired: Collection[str] = (),
+    fired: Mapping[str, str] | None = None,
     last: Mapping[str, datetime] | None = None,
 ) -> list[Firing]:
     """Which triggers fire now, the strongest first; at most the first one acts.
 
-    `fired` are the keys of those that have fired for this subject already, and never do
-    again; `last` says when each one that cools down has last counted.
+    `fired` are the keys of those that have fired for this subject already, with what
+    became of it: they never do again, unless they were only cooling down then and do
+    so no more. `last` says when each one that cools down has last counted.
     """
+    known, counted = fired or {}, last or {}
     found = [
-        _fired(trigger, says, facts, (last or {}).get(trigger.key))
+        firing
         for trigger in triggers
-        if trigger.key not in fired and (says := RULES[trigger.kind][1](trigger, facts))
+        if (says := RULES[trigger.kind][1](trigger, facts))
+        and (firing := _fired(trigger, says, facts, counted.get(trigger.key)))
+        and _is_news(firing, known.get(trigger.key))
     ]
     found.sort(key=lambda each: (-LADDER.index(each.action), each.trigger.key))
     able = [each for each in found if each.outcome is None]
@@ -265,6 +269,12 @@ def consider(
         for each in found
         if each not in able[:1]
     ]
+
+
+def _is_news(firing: Firing, before: str | None) -> bool:
+    """Whether a trigger has something to say that it has not said of this subject."""
+    cools = Outcome.COOLING_DOWN
+    return before is None or (before == cools and firing.outcome != cools)
 
 
 def _fired(trigger: Trigger, says: str, facts: Facts, last: datetime | None) -> Firing:

@@ -27,6 +27,8 @@ class Verb(StrEnum):
     STAGE_STARTED = "rollout.stage.started"
     STAGE_HELD = "rollout.stage.held"
     STAGE_RESUMED = "rollout.stage.resumed"
+    STAGE_DISABLED = "rollout.stage.disabled"
+    STAGE_ENABLED = "rollout.stage.enabled"
     STAGE_EVALUATED = "rollout.stage.evaluated"
     STAGE_PROMOTABLE = "rollout.stage.found_promotable"
     STAGE_FOUND_WANTING = "rollout.stage.found_wanting"

@@ -101,6 +101,7 @@ class TriggerFiring(Evidence):
             models.UniqueConstraint(
                 name="a_trigger_fires_once_about_a_subject",
                 fields=["trigger", "subject"],
+                condition=~models.Q(outcome=Outcome.COOLING_DOWN),
             ),
         ]
         indexes = [models.Index(fields=["trigger", "-at"], name="firing_latest")]

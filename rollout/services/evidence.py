@@ -103,6 +103,12 @@ def latest(attempt: Attempt) -> Evaluation | None:
     return attempt.evaluations.filter(mode=Mode.LIVE).order_by("-number").first()
 
 
+def is_ratio_off(evaluation: Evaluation) -> bool:
+    """Whether too many or too few units were in the canary for its coverage."""
+    ratio, _ = _known_ratio(evaluation)
+    return ratio is not None and ratio.is_alarm()
+
+
 def check_own(evaluation: Evaluation, attempt: Attempt) -> None:
     """Refuse an evaluation of another configuration than the one that runs."""
     current, _ = fingerprints(attempt)

@@ -236,6 +236,7 @@ def two_people_stand_behind() -> Findings:
         (Verb.SWITCH_RELEASED, "rollout.switch.release"),
         (Verb.STAGE_STARTED, "rollout.stage.start"),
         (Verb.STAGE_RESUMED, "rollout.stage.resume"),
+        (Verb.STAGE_ENABLED, "rollout.stage.enable"),
         (Verb.STAGE_PROMOTED, "rollout.stage.promote"),
     ):
         lines = LedgerEntry.objects.filter(verb=verb)

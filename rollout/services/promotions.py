@@ -66,10 +66,14 @@ def _goes_by_plan(stage: Stage) -> bool:
 
 
 def targets(stage: Stage) -> list[Stage]:
-    """Where a promotion can lead: the next stage, and what optional ones hide."""
+    """Where a promotion can lead: the next stage, and what optional ones hide.
+
+    What is set aside is not led to; only where it is optional, past it.
+    """
     found = []
     for later in stage.rollout.stages.filter(position__gt=stage.position):
-        found.append(later)
+        if later.state != StageState.DISABLED:
+            found.append(later)
         if not StagePlan.from_json(later.plan).is_optional:
             break
     return found

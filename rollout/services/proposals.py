@@ -147,10 +147,11 @@ def check_agreed(change: Change) -> None:
 def check_widened(change: Change) -> None:
     """Refuse to widen the coverage of a stage that is held or left behind."""
     widened = {
-        edit.parts[1]: edit.after
+        edit.parts[1]: edit
         for edit in edits_of(change)
         if edit.parts[::2] == ["stages", "coverage"] and edit.after > edit.before
     }
     for stage in change.rollout.stages.filter(key__in=widened):
         plan = StagePlan.from_json(stage.plan)
-        check_widening(stage.state, plan, widened[stage.key])
+        edit = widened[stage.key]
+        check_widening(stage.state, plan, before=edit.before, wanted=edit.after)

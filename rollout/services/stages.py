@@ -1,4 +1,4 @@
-"""Stages: starting, holding, resuming, narrowing and widening."""
+"""Stages: starting, holding, resuming, narrowing and widening, setting aside."""
 
 from decimal import Decimal, InvalidOperation
 
@@ -13,13 +13,21 @@ from portal.services.access import require
 from portal.services.ledger import record
 from rollout.domain import snapshots as compiled
 from rollout.domain.bucketing import percentage_of, share_of
-from rollout.domain.stages import Act, StageState, after
+from rollout.domain.stages import Act, StagePlan, StageState, after
 from rollout.domain.verbs import Verb
 from rollout.models import Attempt, Change, Stage
-from rollout.services import changes, freezes, proposals, rollouts, snapshots
+from rollout.services import (
+    changes,
+    evidence,
+    freezes,
+    proposals,
+    rollouts,
+    snapshots,
+)
 
 START = "rollout.stage.start"
 RESUME = "rollout.stage.resume"
+ENABLE = "rollout.stage.enable"
 
 
 def find(rollout_key: str, stage_key: str) -> Stage:
@@ -40,6 +48,27 @@ def request_start(stage_id: int, *, by: Actor, reason: str) -> Approval:
 def request_resume(stage_id: int, *, by: Actor, reason: str) -> Approval:
     """Ask to end a hold; another person confirms in the admin."""
     return approvals.request(RESUME, stage_id, by=by, reason=reason)
+
+
+def request_enable(stage_id: int, *, by: Actor, reason: str) -> Approval:
+    """Ask to use a stage again; another person confirms in the admin."""
+    return approvals.request(ENABLE, stage_id, by=by, reason=reason)
+
+
+@transaction.atomic
+def disable(stage_id: int, *, by: Actor, reason: str) -> Stage:
+    """Set a stage aside that is not open: it is not started, and nobody gets to it.
+
+    Unless it is optional, no promotion passes over it either.
+    """
+    stage = locked(stage_id)
+    require(by, May.HOLD, rollout=stage.rollout.key)
+    if stage.state == StageState.DISABLED:
+        return stage
+    stage.state = after(StageState(stage.state), Act.DISABLE)
+    stage.save_as(by, reason=reason)
+    record(Verb.STAGE_DISABLED, stage, by=by, reason=reason)
+    return stage
 
 
 @transaction.atomic
@@ -133,6 +162,7 @@ def _check_start(stage: Stage, payload: dict) -> None:
 
 
 def _start(stage: Stage, payload: dict, *, by: Actor, reason: str) -> None:
+    stage.coverage = min(stage.coverage, _first_step(stage))
     attempt = begin(stage, Act.START, by=by, reason=reason)
     snapshot = snapshots.publish(stage.rollout, by=by, reason=reason)
     record(
@@ -145,6 +175,10 @@ def _start(stage: Stage, payload: dict, *, by: Actor, reason: str) -> None:
         fingerprint=attempt.fingerprint,
         snapshot=snapshot.digest,
     )
+
+
+def _first_step(stage: Stage) -> int:
+    return StagePlan.from_json(stage.plan).coverage_steps[0]
 
 
 def open_attempt(stage: Stage) -> Attempt | None:
@@ -188,6 +222,18 @@ def end_attempt(stage: Stage, *, by: Actor, reason: str) -> Attempt:
 def _check_resume(stage: Stage, payload: dict) -> None:
     freezes.check_unfrozen(stage.rollout_id)
     after(StageState(stage.state), Act.RESUME)
+    attempt = open_attempt(stage)
+    evaluation = evidence.latest(attempt) if attempt else None
+    if evaluation is not None and evidence.is_ratio_off(evaluation):
+        raise WrongMoment(
+            "The share of units in the canary is not the one that its coverage says, "
+            "and what has been counted stays: this attempt would be held again at "
+            "once. Find what sends units astray, then roll back and start anew; a new "
+            "attempt counts from its beginning.",
+            code="SAMPLE_RATIO_OFF",
+            state=stage.state,
+            possible=["roll back"],
+        )
 
 
 def _resume(stage: Stage, payload: dict, *, by: Actor, reason: str) -> None:
@@ -214,9 +260,17 @@ def two_person(act: str, title: str, check, apply) -> approvals.Approvable:
 
 
 start = two_person(START, "Start a stage", _check_start, _start)
-resume = two_person(
-    RESUME,
-    "End a hold",
-    _check_resume,
-    _resume,
-)
+resume = two_person(RESUME, "End a hold", _check_resume, _resume)
+
+
+def _check_enable(stage: Stage, payload: dict) -> None:
+    after(StageState(stage.state), Act.ENABLE)
+
+
+def _enable(stage: Stage, payload: dict, *, by: Actor, reason: str) -> None:
+    stage.state = after(StageState(stage.state), Act.ENABLE)
+    stage.save_as(by, reason=reason)
+    record(Verb.STAGE_ENABLED, stage, by=by, reason=reason)
+
+
+enable = two_person(ENABLE, "Use a stage again", _check_enable, _enable)

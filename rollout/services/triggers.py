@@ -177,7 +177,11 @@ def _consider(
     fires = domain.consider(
         map(_loaded, rows.values()),
         known,
-        fired=set(about.filter(subject=subject).values_list("trigger__key", flat=True)),
+        fired=dict(
+            about.filter(subject=subject)
+            .order_by("pk")
+            .values_list("trigger__key", "outcome")
+        ),
         last=dict(last),
     )
     found = []

@@ -366,3 +366,30 @@ def test_the_start_page_says_when_nothing_was_judged_yet(client):
 
     assert "0 of 0 runs have ended" in said
     assert "Nothing can be judged yet." in said
+
+
+def test_the_page_of_an_act_that_makes_no_sense_any_more_leads_back(client):
+    stage = an_open_stage()
+    signed_in(client, "engineer")
+
+    answer = client.get(f"{page(Stage, 'changelist')}{stage.pk}/act/request_start/")
+
+    assert answer.url == page(Stage, "change", stage.pk)
+    assert "nothing to do any more" in client.get(answer.url).content.decode()
+
+
+def test_a_stage_is_set_aside_and_asked_for_again(client):
+    stage = a_rollout().stages.get(position=3)
+    signed_in(client, "engineer")
+    act = f"{page(Stage, 'changelist')}{stage.pk}/act/"
+    assert "disable" in buttons(read(client, stage))
+
+    send(client, f"{act}disable/", reason="not yet")
+
+    stage.refresh_from_db()
+    assert stage.state == StageState.DISABLED
+    send(client, f"{act}request_enable/", reason="now")
+    asked = Approval.objects.get(state="pending")
+    signed_in(client, "architect")
+    told = words(client.get(page(Approval, "change", asked.pk)).content.decode())
+    assert "Use a stage again" in told

@@ -130,3 +130,13 @@ def test_a_person_confirms_and_reviews_over_the_api(client, stage):
     assert post("on-call").json()["person"] == operator.person.username
     assert post("runs/bad/gates/A/review").json()["note"] == "because"
     assert code_of(post("runs/bad/gates/B/review")) == (409, "NOTHING_TO_REVIEW")
+
+
+def test_a_stage_is_set_aside_at_once_and_put_back_by_two(call):
+    aside = "stages/broad-rollout"
+
+    set_aside = call.post(f"{aside}/disable", WHY)
+    asked = call.post(f"{aside}/request-enable", WHY)
+
+    assert (set_aside.status_code, set_aside.json()["state"]) == (200, "disabled")
+    assert (asked.status_code, asked.json()["state"]) == (202, "pending")

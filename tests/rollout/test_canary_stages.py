@@ -1,7 +1,9 @@
 """A stage's evidence is judged, and the stage moves by it."""
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
+from itertools import count, islice
 
 import pytest
 import time_machine
@@ -92,6 +94,13 @@ def promote(stage, **how) -> None:
             stage.pk, by=an_actor("engineer"), reason="proven", **how
         )
     )
+
+
+def inside(stage, percent: int) -> Iterator[str]:
+    """Runs whose bucket is within a coverage."""
+    for number in count():
+        if bucket(stage.rollout.salt, f"run-{number}") < percent * 100:
+            yield f"run-{number}"
 
 
 # Judging
@@ -304,9 +313,8 @@ def test_coverage_widens_step_by_step_when_the_evidence_has_shown_the_bar():
     with pytest.raises(WrongMoment) as refusal:
         stages.set_coverage(stage.pk, 100, by=an_actor("engineer"), reason="bolder")
     assert refusal.value.code == "STAGE_NOT_PROVEN"
-    for number in range(40):
-        if bucket(stage.rollout.salt, f"run-{number}") < 5_000:
-            a_finished_run(f"run-{number}")
+    for run_id in islice(inside(stage, 50), 11):
+        a_finished_run(run_id)
     judge(stage)
 
     with pytest.raises(WrongMoment, match="Coverage"):
@@ -317,6 +325,95 @@ def test_coverage_widens_step_by_step_when_the_evidence_has_shown_the_bar():
     promote(stage)
 
     assert state_of(stage) == StageState.PROMOTED
+
+
+def test_no_step_of_the_coverage_is_passed_over():
+    stage = an_open_stage(coverage_steps=(10, 50, 100))
+    all_else_is_green()
+    for run_id in islice(inside(stage, 10), 11):
+        a_finished_run(run_id)
+    judge(stage)
+    assert state_of(stage) == StageState.PROMOTABLE
+    engineer = an_actor("engineer")
+
+    with pytest.raises(WrongMoment) as refusal:
+        stages.set_coverage(stage.pk, 100, by=engineer, reason="bolder")
+
+    assert refusal.value.code == "STEP_PASSED_OVER"
+    assert "10 % to 50 %" in str(refusal.value)
+    approved_and_applied(
+        stages.set_coverage(stage.pk, 50, by=engineer, reason="the next one")
+    )
+
+
+def test_starting_again_begins_with_the_first_step_of_the_coverage():
+    stage = an_open_stage(coverage_steps=(100,))
+    assert stage.coverage == 100
+    edited = stage.plan | {"coverage_steps": [5, 100]}
+    stage.plan = edited
+    stage.save_as(an_actor("engineer"), reason="smaller steps")
+
+    start_again(stage)
+
+    assert Stage.objects.get(pk=stage.pk).coverage == 5
+
+
+# What is held because of its sample
+
+
+def test_a_stage_whose_sample_is_off_starts_anew_and_does_not_just_go_on():
+    stage = an_open_stage(coverage_steps=(10, 100))
+    all_else_is_green()
+    # Nobody whom the coverage leaves out ever asks.
+    for run_id in islice(inside(stage, 10), 12):
+        a_finished_run(run_id)
+    with time_machine.travel(clock.now() + timedelta(minutes=1)):
+        judge(stage)
+    assert state_of(stage) == StageState.HOLDING
+
+    with pytest.raises(WrongMoment) as refusal:
+        stages.request_resume(stage.pk, by=an_actor("engineer"), reason="go on")
+
+    assert refusal.value.code == "SAMPLE_RATIO_OFF"
+    assert refusal.value.facts["possible"] == ["roll back"]
+    start_again(stage)
+    assert state_of(stage) == StageState.RUNNING
+
+
+# Setting aside
+
+
+def test_a_stage_that_is_set_aside_is_led_to_and_passed_over_by_nobody():
+    stage = a_proven_stage()
+    sandbox, broad = Stage.objects.filter(position__in=(2, 3))
+    assert promotions.targets(stage) == [sandbox, broad]
+
+    stages.disable(sandbox.pk, by=an_actor("operator"), reason="no sandbox here")
+    assert promotions.targets(stage) == [broad]  # the sandbox is optional
+    stages.disable(broad.pk, by=an_actor("operator"), reason="not yet")
+
+    assert promotions.targets(stage) == []
+    with pytest.raises(WrongMoment, match="no later one"):
+        promote(stage)
+
+
+def test_two_people_put_back_what_was_set_aside():
+    an_open_stage()
+    stage = Stage.objects.get(position=3)
+    stages.disable(stage.pk, by=an_actor("operator"), reason="not yet")
+    with pytest.raises(WrongMoment):
+        stages.request_start(stage.pk, by=an_actor("engineer"), reason="go")
+
+    confirmed(stages.request_enable(stage.pk, by=an_actor("engineer"), reason="now"))
+
+    assert state_of(stage) == StageState.READY
+
+
+def test_an_open_stage_is_not_set_aside():
+    stage = an_open_stage()
+
+    with pytest.raises(WrongMoment):
+        stages.disable(stage.pk, by=an_actor("operator"), reason="away with it")
 
 
 # Rolling back

@@ -374,6 +374,23 @@ def test_a_trigger_rests_after_it_has_fired(stage, settle, told):
     assert len(told) == 2
 
 
+def test_what_it_rested_about_makes_it_fire_at_the_next_look(stage, settle):
+    edit("hard-gate-failed", cooldown_s=60)
+    start = clock.now()
+    for number in range(2):
+        with time_machine.travel(start + timedelta(seconds=number), tick=False):
+            a_finished_run(f"run-{number}", passed="A", failed="E")
+            settle()
+    run = Run.objects.get(run_id="run-1")
+
+    for seconds in (30, 61, 62):
+        with time_machine.travel(start + timedelta(seconds=seconds), tick=False):
+            triggers.consider_run(run.pk, by=actors.system(), reason="again")
+
+    outcomes = [outcome for _, _, outcome in fired()]
+    assert outcomes == ["done", "cooling_down", "done"]
+
+
 def test_the_strongest_acts_and_the_others_are_told(stage, carry_out_jobs, told):
     admitted("worst")
     blocked("worst")

@@ -188,7 +188,18 @@ def test_the_order_of_the_triggers_decides_nothing(some, facts, last, random):
 def test_what_has_fired_about_a_subject_never_fires_about_it_again(some, facts, last):
     first = consider(some, facts, last=last)
 
-    assert not consider(some, facts, fired={each.trigger.key for each in first})
+    fired = {each.trigger.key: each.outcome or Outcome.DONE for each in first}
+    assert not consider(some, facts, fired=fired, last=last)
+
+
+def test_what_only_rested_fires_about_the_same_subject_when_it_has_rested():
+    trigger = replace(BY_KIND[TriggerKind.PROVIDER_FAILING], cooldown_s=60)
+    facts = Facts(now=NOW, provider_failures=2)
+    before = {trigger.key: Outcome.COOLING_DOWN}
+
+    for seconds, outcomes in ((59, []), (60, [(trigger.key, None)])):
+        last = {trigger.key: NOW - timedelta(seconds=seconds)}
+        assert fired(facts, trigger, last=last, fired=before) == outcomes
 
 
 def settings_of(kind):
