@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("rollout", "0018_agents_beside_installations"),
+        ("rollout", "0019_files_that_go_back"),
     ]
 
     operations = [
