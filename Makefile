@@ -50,6 +50,8 @@ check: lint types ## Everything but the tests that CI runs
 	SECRET_KEY=$$(head -c 48 /dev/urandom | base64 -w0) \
 	ENCRYPTION_KEYS=$$(head -c 48 /dev/urandom | base64 -w0) \
 	DATABASE_URL=postgres://portal@db/portal REDIS_URL=redis://queue/0 \
+	SEALER_KEY_FILE=/etc/portal/sealer-key LEDGER_ORIGIN=portal.example.org/ledger \
+	CHECKPOINT_FILES=/mnt/witness/checkpoints.jsonl \
 	$(BIN)/python manage.py check --deploy --fail-level WARNING
 
 lint: .venv/dev ## Format and lint

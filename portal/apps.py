@@ -5,7 +5,7 @@ from django.utils.module_loading import autodiscover_modules
 
 class PortalConfig(AppConfig):
     """Loads what the apps register: jobs, two-person acts, panels, health checks,
-    metrics, events, baselines, what follows from causes."""
+    metrics, events, what is sealed at once, baselines, what follows from causes."""
 
     name = "portal"
     default = True
@@ -13,7 +13,7 @@ class PortalConfig(AppConfig):
     def ready(self) -> None:
         autodiscover_modules(
             *("jobs", "approvables", "panels", "readiness", "checks"),
-            *("figures", "notifications", "services.metrics"),
+            *("figures", "notifications", "sealing", "services.metrics"),
             *("baselines", "consequences"),
         )
 

@@ -7,6 +7,10 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 TAG = Tags.security
+_NAMED = (
+    *("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ENCRYPTION_KEYS"),
+    *("SEALER_KEY_FILE", "LEDGER_ORIGIN", "CHECKPOINT_FILES"),
+)
 
 
 def _queues_without_pickle(**_: Any) -> list[CheckMessage]:
@@ -45,7 +49,7 @@ def _production_is_configured(**_: Any) -> list[CheckMessage]:
         found.append(Error("ALLOWED_HOSTS lets every host name in.", id="portal.E003"))
     if not settings.REST_FRAMEWORK.get("DEFAULT_THROTTLE_CLASSES"):
         found.append(Error("The API has no rate limit.", id="portal.E004"))
-    for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ENCRYPTION_KEYS"):
+    for name in _NAMED:
         if not os.environ.get(name):
             found.append(
                 Warning(

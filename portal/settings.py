@@ -248,6 +248,16 @@ ARTIFACTS_QUOTA_BYTES = env.int("ARTIFACTS_QUOTA_BYTES", default=0)  # per rollo
 ARTIFACTS_LEAST_FREE_BYTES = env.int("ARTIFACTS_LEAST_FREE_BYTES", default=5 * 10**9)
 ARTIFACTS_CHECKED_EVERY_DAYS = env.int("ARTIFACTS_CHECKED_EVERY_DAYS", default=30)
 
+# The sealer: its key, which only its own process reads, and where checkpoints go that
+# no change of the database can reach
+
+SEALER_KEY_FILE = Path(env("SEALER_KEY_FILE", default=str(VAR / "sealer-key")))
+LEDGER_ORIGIN = env("LEDGER_ORIGIN", default=f"{ALLOWED_HOSTS[0]}/ledger")
+CHECKPOINT_SINKS = [
+    {"BACKEND": "portal.services.sinks.AppendOnlyFile", "OPTIONS": {"path": path}}
+    for path in env.list("CHECKPOINT_FILES", default=[str(VAR / "checkpoints.jsonl")])
+] + env.json("CHECKPOINT_SINKS", default=[])
+
 # Commands that the portal carries out: named in a file on the host of the worker
 
 VERIFICATION_FILE = Path(

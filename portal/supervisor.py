@@ -216,13 +216,13 @@ def _run(
     for name in WEB:
         log = logs / f"{name}.log"
         children.append(Child(name, serve, web, log, (listener.fileno(),)))
-    commands = {"relay": ["relay"]} | {
+    commands = {"relay": ["relay"], "sealer": ["sealer"]} | {
         f"worker-{queue}": ["worker", queue] for queue in QUEUES
     }
     for name, arguments in commands.items():
         command = [python, "manage.py", *arguments]
         children.append(Child(name, command, environment, logs / f"{name}.log"))
-    _say("web, relay and workers")
+    _say("web, relay, sealer and workers")
     for child in children:
         child.start()
     _wait_until_ready(port, children, logs)

@@ -42,6 +42,20 @@ def django_db_setup(django_db_setup, django_db_blocker):
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER never_emptied")
 
 
+@pytest.fixture
+def sealer(settings, tmp_path):
+    """A key that is made when it is needed, and one sink, in a place of their own."""
+    settings.SEALER_KEY_FILE = tmp_path / "sealer-key"
+    settings.LEDGER_ORIGIN = "test.example/ledger"
+    settings.CHECKPOINT_SINKS = [
+        {
+            "BACKEND": "portal.services.sinks.AppendOnlyFile",
+            "OPTIONS": {"path": str(tmp_path / "checkpoints.jsonl")},
+        }
+    ]
+    return tmp_path
+
+
 def _a_state_directory():
     var = Path(tempfile.mkdtemp(prefix="portal-live-"))
     var.chmod(0o755)  # PostgreSQL runs as another user when we are root

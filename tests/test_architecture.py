@@ -31,6 +31,7 @@ DOMAIN_LIBRARIES = {
 PARTS_OF_ACTS = {
     "rollout.services.configuration.write": "applying a change writes the tables",
     "portal.services.ledger.record": "it is the line in the ledger",
+    "portal.services.sealer_keys.rotate": "a key is a file before it is announced",
     "rollout.services.stages.begin": "it opens a stage within the acts that may",
     "rollout.services.stages.end_attempt": "it closes one within the acts that may",
     "rollout.services.freezes.begin": "a rollback freezes too",

@@ -54,23 +54,6 @@ def link_of(prev: bytes, seq: int, leaf: bytes) -> bytes:
     return sha256(b"\x02" + prev + seq.to_bytes(8, "big") + leaf).digest()
 
 
-def merkle_root(leaves: Iterable[bytes]) -> bytes:
-    """The RFC 6962 tree hash over leaf hashes, in one pass and log(n) memory."""
-    stack: list[tuple[int, bytes]] = []  # (height, hash), heights strictly falling
-    for leaf in leaves:
-        height, node = 0, leaf
-        while stack and stack[-1][0] == height:
-            node = sha256(b"\x01" + stack.pop()[1] + node).digest()
-            height += 1
-        stack.append((height, node))
-    if not stack:
-        return sha256().digest()
-    node = stack.pop()[1]
-    while stack:
-        node = sha256(b"\x01" + stack.pop()[1] + node).digest()
-    return node
-
-
 def findings(lines: Iterable[Line], *, after: Line | None = None) -> Iterator[Finding]:
     """What is wrong with a run of entries, in order, first things first.
 

@@ -53,6 +53,7 @@ class May(StrEnum):
     REQUEUE_JOB = "requeue_job"
     MANAGE_ENDPOINTS = "manage_endpoints"
     REDELIVER = "redeliver"
+    SEAL = "seal"
 
 
 # What only ever leads towards safety: an emergency waits for nobody.
@@ -190,7 +191,7 @@ SCOPE_GRANTS: dict[Scope, frozenset[May]] = {
 SYSTEM_GRANTS: frozenset[May] = frozenset(
     SAFETY
     | {May.READ, May.INGEST, May.DECIDE, May.REPORT_RUNS, May.READ_DIRECTIVES}
-    | {May.RUN_VERIFICATION, May.CONDUCT_DRILL}
+    | {May.RUN_VERIFICATION, May.CONDUCT_DRILL, May.SEAL}
 )
 HOST_GRANTS: frozenset[May] = SYSTEM_GRANTS | {
     May.MANAGE_ACCESS,

@@ -31,3 +31,5 @@ class Verb(StrEnum):
     ENDPOINT_ENABLED = "portal.endpoint.enabled"
     ENDPOINT_TESTED = "portal.endpoint.tested"
     DELIVERY_REPEATED = "portal.delivery.repeated"
+    SEALER_KEY_ANNOUNCED = "portal.sealer.key_announced"
+    LEDGER_EXPORTED = "portal.ledger.exported"

@@ -2,6 +2,7 @@
 
 from portal.models.actors import Actor, ActorKind, Authentication
 from portal.models.approvals import Approval
+from portal.models.checkpoints import Checkpoint, LedgerNode, SealerKey
 from portal.models.endpoints import Endpoint
 from portal.models.idempotency import IdempotencyKey
 from portal.models.jobs import Heartbeat, Job
@@ -17,6 +18,7 @@ __all__ = [
     "ApiToken",
     "Approval",
     "Authentication",
+    "Checkpoint",
     "Delivery",
     "DeliveryAttempt",
     "Endpoint",
@@ -25,9 +27,11 @@ __all__ = [
     "IdempotencyKey",
     "Job",
     "LedgerEntry",
+    "LedgerNode",
     "Notification",
     "Person",
     "RoleGrant",
+    "SealerKey",
     "SilentChange",
     "Tracked",
     "version_digest",

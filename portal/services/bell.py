@@ -4,6 +4,7 @@ from django.db import connection
 
 EDGE = "portal_edge"  # what decides, who may ask, or what is asked of runs has changed
 JOBS = "portal_jobs"  # a job is due
+SEAL = "portal_seal"  # a line of the ledger shall be sealed at once
 
 
 def listen(channel: str) -> None:
@@ -12,11 +13,13 @@ def listen(channel: str) -> None:
         cursor.execute(f"LISTEN {channel}")
 
 
-def wait(timeout_s: float) -> None:
-    """Sleep until a bell rings, or for so long; what fails is Django's `Error`."""
+def wait(timeout_s: float) -> bool:
+    """Sleep until a bell rings, or for so long; whether one rang. What fails is
+    Django's `Error`."""
     with connection.wrap_database_errors:
         for _ in connection.connection.notifies(timeout=timeout_s, stop_after=1):
-            return
+            return True
+    return False
 
 
 def ring(channel: str) -> None:

@@ -10,10 +10,11 @@ from django.db.models.functions import Now
 
 from portal import clock
 from portal.domain.jobs import JobState
-from portal.models import Heartbeat, Job
+from portal.models import Checkpoint, Heartbeat, Job, LedgerEntry
 from portal.services import heartbeats, redis
 
 OLDEST_WAITING = timedelta(seconds=60)
+OLDEST_UNSEALED = timedelta(minutes=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def processes() -> Finding:
     missing = [name for name in heartbeats.EXPECTED if name not in fresh]
     if missing:
         return Finding(False, f"no sign of life from {', '.join(missing)}")
-    return Finding(True, "relay and all workers are alive")
+    return Finding(True, "relay, sealer and all workers are alive")
 
 
 def waiting() -> Finding:
@@ -85,10 +86,30 @@ def waiting() -> Finding:
     return Finding(age < OLDEST_WAITING, f"the oldest due job waits {age.seconds} s")
 
 
+def sealed() -> Finding:
+    """The sealer signs. Not vital: the switch has to be within reach also of a portal
+    whose past is not the one that was sealed."""
+    beat = Heartbeat.objects.filter(name=heartbeats.SEALER).first()
+    if beat is not None and (refuses := beat.details.get("refuses")):
+        return Finding(False, str(refuses), is_vital=False)
+    size = Checkpoint.objects.order_by("-size").values_list("size", flat=True).first()
+    after = LedgerEntry.objects.filter(seq__gt=size or 0).order_by("seq")
+    oldest = after.values_list("at", flat=True).first()
+    if oldest is None:
+        return Finding(True, f"{size or 0} entries are sealed", is_vital=False)
+    age = clock.now() - oldest
+    return Finding(
+        age < OLDEST_UNSEALED,
+        f"{size or 0} entries are sealed; the next one has waited {age.seconds} s",
+        is_vital=False,
+    )
+
+
 for _name, _check in {
     "database": database,
     "queue": queue,
     "processes": processes,
     "waiting": waiting,
+    "sealed": sealed,
 }.items():
     register(_name, _check)

@@ -12,9 +12,10 @@ from portal.models import Heartbeat
 STALE_AFTER = timedelta(seconds=30)
 BEAT_EVERY = timedelta(seconds=5)
 RELAY = "relay"
+SEALER = "sealer"
 EDGE = "edge"
 # Whoever is missing from here is missed by `/readyz`; apps add their own.
-EXPECTED = [RELAY, *(f"worker {queue}" for queue in Queue)]
+EXPECTED = [RELAY, SEALER, *(f"worker {queue}" for queue in Queue)]
 
 
 def beat(name: str, **details: object) -> None:

@@ -6,7 +6,8 @@ from datetime import datetime
 from django.db import transaction
 
 from portal import clock
-from portal.domain.ledger import leaf_of, merkle_root
+from portal.domain.ledger import leaf_of
+from portal.domain.merkle import merkle_root
 from portal.domain.roles import May
 from portal.models import Actor
 from portal.services.access import require

@@ -12,7 +12,6 @@ from portal.domain.ledger import (
     findings,
     leaf_of,
     link_of,
-    merkle_root,
 )
 
 
@@ -32,20 +31,6 @@ def rehashed(lines: list[Line], index: int) -> Line:
     return replace(lines[index], body=body, leaf=leaf_of(body))
 
 
-def tree_hash(leaves: list[bytes]) -> bytes:
-    """RFC 6962 §2.1, word for word."""
-    if not leaves:
-        return sha256().digest()
-    if len(leaves) == 1:
-        return leaves[0]
-    split = 1
-    while split * 2 < len(leaves):
-        split *= 2
-    return sha256(
-        b"\x01" + tree_hash(leaves[:split]) + tree_hash(leaves[split:])
-    ).digest()
-
-
 def test_the_first_link_is_made_as_the_format_says():
     leaf = sha256(b"\x00" + b"{}").digest()
 
@@ -53,11 +38,6 @@ def test_the_first_link_is_made_as_the_format_says():
 
     expected = sha256(b"\x02" + bytes(32) + (1).to_bytes(8, "big") + leaf)
     assert link == expected.digest()
-
-
-@given(st.lists(st.binary(max_size=8).map(leaf_of), max_size=70))
-def test_the_root_is_the_tree_hash_of_rfc_6962(leaves):
-    assert merkle_root(iter(leaves)) == tree_hash(leaves)
 
 
 @given(st.integers(0, 40))
