@@ -6,6 +6,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+from portal.domain.roles import Role
+
 TAG = Tags.security
 _NAMED = (
     *("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ENCRYPTION_KEYS"),
@@ -42,6 +44,19 @@ def _queue_pages_are_closed(**_: Any) -> list[CheckMessage]:
     return []
 
 
+def _demanded_roles_are_known(**_: Any) -> list[CheckMessage]:
+    unknown = sorted(set(settings.SECOND_FACTOR_ROLES) - set(Role))
+    if unknown:
+        return [
+            Error(
+                f"SECOND_FACTOR_ROLES names {unknown[0]!r}, which is no role.",
+                hint=f"The roles are: {', '.join(Role)}.",
+                id="portal.E005",
+            )
+        ]
+    return []
+
+
 def _production_is_configured(**_: Any) -> list[CheckMessage]:
     """Only asked with --deploy."""
     found: list[CheckMessage] = []
@@ -63,4 +78,5 @@ def _production_is_configured(**_: Any) -> list[CheckMessage]:
 
 register(_queues_without_pickle, TAG)
 register(_queue_pages_are_closed, TAG)
+register(_demanded_roles_are_known, TAG)
 register(_production_is_configured, TAG, deploy=True)

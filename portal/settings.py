@@ -164,6 +164,12 @@ AUTH_PASSWORD_VALIDATORS = [
         )
     },
 ]
+# Whose role demands a second factor; in production of everybody who confirms, signs
+# or lets others in.
+SECOND_FACTOR_ROLES = env.list(
+    "SECOND_FACTOR_ROLES",
+    default=["architect", "qa", "administrator"] if IS_PRODUCTION else [],
+)
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # elsewhere the owner gets in
@@ -351,6 +357,12 @@ UNFOLD = {
     "SHOW_HISTORY": False,  # a page of our own shows versions and reasons
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "portal.dashboard.context",
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "Change password", "link": reverse_lazy("admin:password_change")},
+            {"title": "Second factor", "link": reverse_lazy("admin:second_factor")},
+        ]
+    },
     "STYLES": ["/static/portal/portal.css"],
     "SCRIPTS": ["/static/portal/live.js"],
     "COLORS": {

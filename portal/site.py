@@ -5,47 +5,21 @@ from functools import wraps
 from typing import Any
 
 from csp.decorators import csp
-from django import forms
 from django.conf import settings
-from django.contrib import messages
-from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
 from unfold.sites import UnfoldAdminSite
-from unfold.widgets import UnfoldAdminPasswordWidget
 
-from portal.errors import Refusal
-from portal.services import people
+from portal import own_account, signing_in
+from portal.services import people, second_factors
 from portal.sessions import actor_of
 
 # The theme evaluates expressions and sets styles (ADR 5); only its pages may.
 under_theme_policy = csp(settings.ADMIN_CONTENT_SECURITY_POLICY)
-
-
-class NewPassword(forms.Form):
-    """One's own password: the old one, and the new one twice."""
-
-    old = forms.CharField(
-        label="Your password now", strip=False, widget=UnfoldAdminPasswordWidget()
-    )
-    new = forms.CharField(
-        label="New password",
-        strip=False,
-        widget=UnfoldAdminPasswordWidget(),
-        help_text="At least 15 characters; a few words that only you would think of.",
-    )
-    again = forms.CharField(
-        label="New password, again", strip=False, widget=UnfoldAdminPasswordWidget()
-    )
-
-    def clean(self) -> dict[str, Any]:
-        said = super().clean()
-        if said.get("new") != said.get("again"):
-            self.add_error("again", "The two are not the same.")
-        return said
 
 
 class PortalAdminSite(UnfoldAdminSite):
@@ -53,6 +27,17 @@ class PortalAdminSite(UnfoldAdminSite):
 
     enable_nav_sidebar = True
     index_title = "Start"
+    login_form = signing_in.SignIn
+
+    def extra_urls(self) -> list[URLPattern]:
+        return [
+            path("login/code/", self.second_step, name="second_step"),
+            path(
+                "second-factor/",
+                self.admin_view(self.second_factor),
+                name="second_factor",
+            ),
+        ]
 
     def has_permission(self, request: HttpRequest) -> bool:
         return request.user.is_active and bool(getattr(request.user, "roles", ()))
@@ -60,49 +45,46 @@ class PortalAdminSite(UnfoldAdminSite):
     @method_decorator(under_theme_policy)
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         was_in = request.user.is_authenticated
-        response = super().login(request, extra_context)
+        try:
+            response = super().login(request, extra_context)
+        except signing_in.CodeNeeded as first_step:
+            return signing_in.wait_for_code(request, first_step.person)
         if request.user.is_authenticated and not was_in:
             people.sign_in(by=actor_of(request))
         return response
+
+    @method_decorator([under_theme_policy, never_cache, csrf_protect])
+    def second_step(self, request: HttpRequest) -> HttpResponse:
+        """The code, after the password."""
+        return signing_in.second_step(request, self.each_context(request))
 
     def admin_view(self, view: Callable, cacheable: bool = False) -> Callable:
         inner = under_theme_policy(super().admin_view(view, cacheable))
 
         @wraps(inner)
         def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            own_pages = {reverse("admin:password_change"), reverse("admin:logout")}
-            must_change = getattr(request.user, "must_change_password", False)
-            if must_change and request.path not in own_pages:
-                return redirect("admin:password_change")
+            first = self._what_comes_first(request)
+            if first and request.path not in (reverse(first), reverse("admin:logout")):
+                return redirect(first)
             return inner(request, *args, **kwargs)
 
         return wrapped
 
+    def _what_comes_first(self, request: HttpRequest) -> str:
+        """The page that somebody has to go through before any other, if any."""
+        if not request.user.is_authenticated:
+            return ""
+        if request.user.must_change_password:
+            return "admin:password_change"
+        if second_factors.lacks(request.user):
+            return "admin:second_factor"
+        return ""
+
     def password_change(
         self, request: HttpRequest, extra_context: Any = None
     ) -> HttpResponse:
-        form = NewPassword(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            if not request.user.check_password(form.cleaned_data["old"]):
-                form.add_error("old", "That is not your password.")
-            else:
-                try:
-                    person = people.change_password(
-                        request.user.pk,
-                        form.cleaned_data["new"],
-                        by=actor_of(request),
-                        reason="chose a new password",
-                    )
-                except Refusal as refusal:
-                    form.add_error("new", str(refusal))
-                else:
-                    update_session_auth_hash(request, person)
-                    messages.success(request, "Your password is changed.")
-                    return redirect("admin:index")
-        context = {
-            **self.each_context(request),
-            "title": "Choose your own password",
-            "form": form,
-        }
-        status = 422 if form.errors else 200
-        return TemplateResponse(request, "portal/password.html", context, status=status)
+        return own_account.password(request, self.each_context(request))
+
+    def second_factor(self, request: HttpRequest) -> HttpResponse:
+        """Everybody's own second factor."""
+        return own_account.second_factor(request, self.each_context(request))

@@ -14,7 +14,6 @@ from uuid import uuid4
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth import authenticate
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -22,18 +21,15 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
-from unfold.widgets import (
-    UnfoldAdminPasswordWidget,
-    UnfoldAdminTextareaWidget,
-)
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from portal.api import idempotency
 from portal.domain.canonical import digest
 from portal.domain.roles import May
 from portal.errors import Refusal
-from portal.models import Actor, Authentication
+from portal.models import Actor
+from portal.proving import with_password
 from portal.services.access import may
-from portal.services.actors import for_person
 from portal.sessions import actor_of
 
 TWICE = "This form had been sent already; nothing was done a second time."
@@ -213,7 +209,7 @@ class ActsMixin:
         if not may(actor, act.may):
             raise PermissionDenied
         form_class = (
-            _with_password(act.form, request) if act.needs_password else act.form
+            with_password(act.form, request) if act.needs_password else act.form
         )
         if request.method != "POST":
             if subject is not None and act.hidden(subject, actor):
@@ -231,9 +227,7 @@ class ActsMixin:
         foreseen = None
         if form.is_valid():
             if act.needs_password:
-                actor = for_person(
-                    request.user, authenticated_by=Authentication.PASSWORD
-                )
+                actor = form.proven
             try:
                 if act.foresee:
                     foreseen = act.foresee(subject, actor, form.cleaned_data)
@@ -320,29 +314,3 @@ class ActsMixin:
 
 def _key_of(request: HttpRequest) -> str:
     return f"form:{request.POST.get('once', '')[:100]}"
-
-
-def _with_password(form: type[ReasonForm], request: HttpRequest) -> type[ReasonForm]:
-    """The form with the signed-in person's password, asked for again."""
-
-    class WithPassword(form):
-        password = forms.CharField(
-            label="Your password, again",
-            widget=UnfoldAdminPasswordWidget(
-                attrs={"autocomplete": "current-password"}
-            ),
-            strip=False,
-            help_text="This opens Option C to somebody, so it takes you in person.",
-        )
-
-        def clean_password(self) -> str:
-            password = self.cleaned_data["password"]
-            # Through Django's backends, so that wrong ones count against a lockout.
-            found = authenticate(
-                request, username=request.user.get_username(), password=password
-            )
-            if found is None or found.pk != request.user.pk:
-                raise forms.ValidationError("That is not your password.")
-            return password
-
-    return WithPassword

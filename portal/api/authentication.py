@@ -4,8 +4,9 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from portal.errors import NotAllowed
 from portal.models import Actor
-from portal.services import actors, tokens
+from portal.services import actors, second_factors, tokens
 
 
 class BearerTokens(BaseAuthentication):
@@ -29,4 +30,11 @@ class Sessions(SessionAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Actor, None] | None:
         found = super().authenticate(request)
-        return (actors.for_person(found[0]), None) if found else None
+        if found is None:
+            return None
+        if second_factors.lacks(found[0]):
+            raise NotAllowed(
+                "Your role takes a second factor; enrol one in the admin first.",
+                code="SECOND_FACTOR_REQUIRED",
+            )
+        return actors.for_person(found[0]), None

@@ -9,6 +9,7 @@ from portal.models.jobs import Heartbeat, Job
 from portal.models.ledger import LedgerEntry
 from portal.models.notifications import Delivery, DeliveryAttempt, Notification
 from portal.models.people import Person, RoleGrant
+from portal.models.second_factors import RecoveryCode, SecondFactor
 from portal.models.tokens import ApiToken
 from portal.models.tracked import Evidence, SilentChange, Tracked, version_digest
 
@@ -30,8 +31,10 @@ __all__ = [
     "LedgerNode",
     "Notification",
     "Person",
+    "RecoveryCode",
     "RoleGrant",
     "SealerKey",
+    "SecondFactor",
     "SilentChange",
     "Tracked",
     "version_digest",

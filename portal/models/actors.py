@@ -21,6 +21,7 @@ class Authentication(StrEnum):
     """How we know that it is them, this time."""
 
     PASSWORD = "password"  # entered again for this very act
+    PASSWORD_AND_CODE = "password_and_code"  # and a code of the second factor
     SESSION = "session"
     TOKEN = "token"
     HOST = "host"  # a shell on the host

@@ -3,6 +3,7 @@
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
 from django.db.models import Q
+from django.utils.crypto import salted_hmac
 
 from portal.domain.roles import Role
 from portal.models.choices import choices, is_known
@@ -38,6 +39,14 @@ class Person(Tracked, AbstractUser):
     full_name = models.CharField(max_length=200, blank=True)
     time_zone = models.CharField(max_length=64, default="UTC")
     must_change_password = models.BooleanField(default=False)
+    second_factor_since = models.DateTimeField(
+        null=True, blank=True, help_text="Empty: the password alone lets them in."
+    )
+    credentials_reset_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When somebody else last reset their password or second factor.",
+    )
 
     REQUIRED_FIELDS: list[str] = []
     objects = PersonManager()
@@ -54,6 +63,15 @@ class Person(Tracked, AbstractUser):
 
     def get_short_name(self) -> str:
         return self.username
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """What a session rests on: with another password, second factor or role, it
+        has ended."""
+        held = ",".join(sorted(self.roles))
+        rests_on = f"{self.password}|{self.second_factor_since}|{held}"
+        return salted_hmac(
+            "portal.models.Person", rests_on, secret=secret, algorithm="sha256"
+        ).hexdigest()
 
     @property
     def roles(self) -> frozenset[Role]:

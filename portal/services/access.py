@@ -1,5 +1,7 @@
 """Asking, inside every act, whether this actor may do it."""
 
+from django.conf import settings
+
 from portal.domain.roles import (
     GRANTS,
     HOST_GRANTS,
@@ -9,6 +11,7 @@ from portal.domain.roles import (
     Scope,
     roles_that,
 )
+from portal.domain.second_factors import is_demanded
 from portal.errors import NotAllowed
 from portal.models import Actor, ActorKind, Authentication
 
@@ -56,11 +59,29 @@ def require(by: Actor, act: May, *, rollout: str | None = None) -> None:
         )
 
 
-def require_password(by: Actor) -> None:
-    """Refuse unless the password was entered again for this very act."""
+def require_password(by: Actor, *, first_factor_only: bool = False) -> None:
+    """Refuse unless they have shown again who they are, for this very act.
+
+    That is the password, and a code of the second factor from whoever has one or has
+    to have one (`reauthentication.prove` makes such an actor). `first_factor_only` is
+    for enrolling.
+    """
+    if by.authenticated_by == Authentication.PASSWORD_AND_CODE:
+        return
     if by.authenticated_by != Authentication.PASSWORD:
         raise NotAllowed(
             "This needs your password again, in the admin.", code="PASSWORD_REQUIRED"
+        )
+    if first_factor_only:
+        return
+    if by.person.second_factor_since is not None:
+        raise NotAllowed(
+            "This needs a code of your second factor, too.", code="CODE_REQUIRED"
+        )
+    if is_demanded(by.person.roles, of=settings.SECOND_FACTOR_ROLES):
+        raise NotAllowed(
+            "Your role takes a second factor; enrol one first.",
+            code="SECOND_FACTOR_REQUIRED",
         )
 
 

@@ -1,12 +1,14 @@
 """People come, get roles from others, and go; nobody is ever deleted."""
 
 import secrets
+from datetime import datetime
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from portal import clock
+from portal.domain import people as domain
 from portal.domain.people import check_grant, role_named
 from portal.domain.roles import May, Role
 from portal.domain.verbs import Verb
@@ -135,6 +137,15 @@ def revoke_role(person_id: int, role: Role, *, by: Actor, reason: str) -> RoleGr
 def sign_in(*, by: Actor, reason: str = "signed in") -> None:
     """Note that a person signed in; the first one ends the installation."""
     record(Verb.PERSON_SIGNED_IN, by.person_behind, by=by, reason=reason)
+
+
+def signs_from(grant: RoleGrant) -> datetime:
+    """From when on the person may sign with this role, or could from when on."""
+    return domain.signs_from(
+        granted_at=grant.granted_at,
+        at_installation=grant.at_installation,
+        reset_at=grant.person.credentials_reset_at,
+    )
 
 
 def is_in_use() -> bool:

@@ -35,6 +35,12 @@ def test_a_careless_deployment_is_told(settings, name, value, expected):
     assert expected in found(include_deployment=True)
 
 
+def test_a_second_factor_is_demanded_of_roles_that_there_are(settings):
+    settings.SECOND_FACTOR_ROLES = ["architect", "boss"]
+
+    assert "portal.E005" in found()
+
+
 def test_embedded_servers_are_not_for_production(monkeypatch):
     monkeypatch.delenv("DATABASE_URL")
 

@@ -1,8 +1,12 @@
+from datetime import timedelta
+
 import pytest
 
+from portal import clock
 from portal.domain.roles import May, Role
 from portal.domain.verbs import Verb
 from portal.errors import Conflict, Invalid, NotAllowed
+from portal.models import RoleGrant
 from portal.services import actors, people
 from portal.services.access import may, require
 from tests.builders import a_person, an_actor, the_last_line
@@ -57,6 +61,18 @@ def test_a_deactivated_person_may_do_nothing_and_keeps_their_name():
     with pytest.raises(NotAllowed):
         require(operator, May.ENGAGE_SWITCH)
     assert operator.name == "An Operator"
+
+
+def test_a_new_role_waits_a_day_and_so_does_whoever_was_given_a_new_password():
+    person = a_person("architect")
+    (installed,) = person.role_grants.all()
+    now = clock.now()
+    new = RoleGrant(person=person, role="qa", granted_at=now)
+
+    assert people.signs_from(installed) <= now
+    assert people.signs_from(new) == now + timedelta(hours=24)
+    person.credentials_reset_at = now + timedelta(hours=1)
+    assert people.signs_from(new) == now + timedelta(hours=25)
 
 
 def test_the_superuser_bit_means_nothing():
