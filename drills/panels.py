@@ -6,11 +6,17 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from drills.domain import drills as practice
-from drills.domain.incidents import State
+from drills.domain.incidents import Kind, State
 from drills.domain.scenarios import PLANS, Scenario
 from drills.domain.tasks import TaskState
 from drills.domain.verbs import Verb
-from drills.models import Drill, DrillSchedule, Incident, IncidentTask
+from drills.models import (
+    Drill,
+    DrillSchedule,
+    Incident,
+    IncidentLink,
+    IncidentTask,
+)
 from drills.services import drills, obstacles, schedules, standing
 from portal import clock
 from portal.dashboard import Panel, register
@@ -18,7 +24,8 @@ from portal.domain.roles import May
 from portal.models import Actor
 from portal.panels import MOST_NEEDS, NEEDS, ROUTINE, Need
 from portal.services.access import may
-from rollout.models import OPEN_STATES, RolloutKind, Stage
+from rollout.admin.run_page import ELSEWHERE, Elsewhere
+from rollout.models import OPEN_STATES, RolloutKind, Run, Stage
 
 SHOWN = 8
 
@@ -124,6 +131,29 @@ def drills_due(actor: Actor) -> list[Need]:
     ]
 
 
+def about_run(run: Run) -> list[Elsewhere]:
+    """The incidents that a run is linked to, and the drill that it belongs to."""
+    links = IncidentLink.objects.filter(
+        subject_type=run._meta.label_lower, subject_id=str(run.pk)
+    ).select_related("incident")
+    found = [
+        Elsewhere(
+            url=page_of(each.incident_id),
+            title=f"Incident {each.incident_id} · {each.incident.title}",
+            says=f"{each.incident.state}, severity {each.incident.severity}"
+            + ("" if each.incident.kind == Kind.REAL else f", a {each.incident.kind}"),
+            is_open=not each.incident.is_over,
+        )
+        for each in links.order_by("incident__is_over", "-incident_id")[:SHOWN]
+    ]
+    for drill in Drill.objects.filter(twin=run.rollout)[:1]:
+        url = reverse("admin:drills_drill_change", args=[drill.pk])
+        says = f"{drill.state}; its runs never count as real"
+        found.append(Elsewhere(url, f"Drill · {drill}", says, is_open=False))
+    return found
+
+
+ELSEWHERE.append(about_run)
 NEEDS += [unacknowledged, tasks_of, drills_to_observe, drills_due]
 ROUTINE.update({Verb.DRILL_STEPPED, Verb.DRILL_CAPTURED})
 register(Panel(15, "drills/panels/incidents.html", open_incidents))

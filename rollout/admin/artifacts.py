@@ -1,5 +1,8 @@
 """What runs wrote, kept for ever."""
 
+import json
+from codecs import getincrementaldecoder
+from contextlib import closing
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,6 +25,7 @@ from rollout.services import held_back, scans, vault
 from rollout.services.scans import Standing
 
 LARGEST_PREVIEW = 64 * 1024
+LARGEST_READ = 8 * 1024 * 1024  # all of it is checked before any of it is shown
 
 
 def address_of(artifact: Artifact, rollout_key: str) -> str:
@@ -54,7 +58,7 @@ class ArtifactAdmin(GovernedAdmin):
         "path",
         "version",
         "size",
-        "digest",
+        "whole_digest",
         "origin",
         "received_at",
         "received_from",
@@ -63,7 +67,7 @@ class ArtifactAdmin(GovernedAdmin):
         "fetch",
         "preview",
     ]
-    readonly_fields = ["legal_hold", "safety", "fetch", "preview"]
+    readonly_fields = ["whole_digest", "legal_hold", "safety", "fetch", "preview"]
     acts = (
         Act(
             name="take",
@@ -82,6 +86,10 @@ class ArtifactAdmin(GovernedAdmin):
         ),
     )
 
+    @admin.display(description="digest")
+    def whole_digest(self, artifact: Artifact) -> str:
+        return format_html('<span class="mono">{}</span>', artifact.digest)
+
     @admin.display(description="legal hold")
     def legal_hold(self, artifact: Artifact) -> str:
         return "On hold, as every artifact is: nothing in the portal deletes it."
@@ -92,7 +100,7 @@ class ArtifactAdmin(GovernedAdmin):
         if standing is None:
             return badge(None)
         return format_html(
-            '{} <a href="{}">{} found</a>',
+            '{} <a class="link" href="{}">{} found</a>',
             badge(standing.verdict),
             reverse("admin:rollout_scan_change", args=[standing.scan.pk]),
             len(standing.findings) or "nothing",
@@ -103,24 +111,54 @@ class ArtifactAdmin(GovernedAdmin):
         if _is_blocked(artifact):
             return "Held back: the safety scan found a secret in it."
         return format_html(
-            '<a href="{}" download>As the run wrote it</a>',
+            '<a class="link" href="{}" download>As the run wrote it</a>',
             address_of(artifact, artifact.run.rollout.key),
         )
 
     @admin.display(description="preview, secrets removed")
     def preview(self, artifact: Artifact) -> str:
-        if artifact.size > LARGEST_PREVIEW:
-            return "Too long to be shown; download it."
         standing = _standing_of(artifact)
         if standing and standing.verdict in (Verdict.FLAGGED, Verdict.BLOCKED):
             return "Not shown: the safety scan found something in it."
+        if artifact.size > LARGEST_READ:
+            return "Too long to be shown; download it."
         try:
-            text = b"".join(vault.read(artifact.digest)).decode()
+            text = _text_of(artifact)
         except Refusal as refusal:
             return str(refusal)
-        except UnicodeDecodeError:
+        if text is None:
             return "No text; download it."
-        return format_html("<pre>{}</pre>", redact(text))
+        is_cut = artifact.size > LARGEST_PREVIEW
+        return format_html(
+            "<pre>{}</pre>{}",
+            redact(text),
+            "This is how it begins; download it for the rest." if is_cut else "",
+        )
+
+
+def _text_of(artifact: Artifact) -> str | None:
+    """How it begins, as text; JSON is laid out. None when it is no text."""
+    head = b""
+    with closing(vault.read(artifact.digest)) as reading:
+        while len(head) < LARGEST_PREVIEW and (chunk := next(reading, b"")):
+            head += chunk
+    is_whole = len(head) == artifact.size <= LARGEST_PREVIEW
+    decoder = getincrementaldecoder("utf-8")()
+    try:
+        # Where it is cut, the last character may be there in part.
+        text = decoder.decode(head[:LARGEST_PREVIEW], final=is_whole)
+    except UnicodeDecodeError:
+        return None
+    if "\0" in text:
+        return None
+    return _laid_out(text) if is_whole and artifact.path.endswith(".json") else text
+
+
+def _laid_out(text: str) -> str:
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _standing_of(artifact: Artifact) -> Standing | None:

@@ -1,6 +1,5 @@
 """Runs: what they reported, and what became of them."""
 
-from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -13,22 +12,11 @@ from portal.admin.governed import GovernedAdmin
 from portal.domain.roles import May
 from portal.models import Actor
 from portal.streams import stream_url
-from rollout.admin import directives, fallback, reviews
+from rollout.admin import directives, fallback, reviews, run_page
 from rollout.api.exports import download
 from rollout.domain.gates import NAMES
-from rollout.models import (
-    Advance,
-    DocumentKind,
-    FallbackOffer,
-    Run,
-    RunDocument,
-    RunEvent,
-    RunTimeout,
-)
-from rollout.services import decisions, explanations, exports, runs
-
-MOST_SHOWN = 200
-WORTH_SHOWING_S = 30  # decision 20
+from rollout.models import Advance, Run, RunDocument, RunEvent
+from rollout.services import exports
 
 
 class ExportForm(ReasonForm):
@@ -78,6 +66,8 @@ class RunAdmin(GovernedAdmin):
     change_form_template = "rollout/run.html"
     acts = (
         *fallback.RUN_ACTS,
+        *directives.RUN_ACTS,
+        *reviews.RUN_ACTS,
         Act(
             name="export",
             title="Export",
@@ -92,8 +82,6 @@ class RunAdmin(GovernedAdmin):
                 "Artifacts are as the run wrote them, and may be confidential.",
             ],
         ),
-        *reviews.RUN_ACTS,
-        *directives.RUN_ACTS,
     )
 
     @admin.display(description="gates")
@@ -114,57 +102,10 @@ class RunAdmin(GovernedAdmin):
         run = self.get_object(request, object_id)
         context = {
             **(extra_context or {}),
-            **(_page_of(run) if run else {}),
+            **(run_page.page_of(run) if run else {}),
             "stream_url": stream_url(request),
         }
         return super().change_view(request, object_id, form_url, context)
-
-
-def _page_of(run: Run) -> dict[str, Any]:
-    """Everything that the run page shows, in a fixed number of queries."""
-    manifest = runs.document_of(run, DocumentKind.MANIFEST)
-    gates_document = runs.document_of(run, DocumentKind.GATES)
-    reported = gates_document.content["gates"] if gates_document else {}
-    looked_at = {each.gate: each for each in run.reviews.select_related("reviewer")}
-    return {
-        "run": run,
-        "history": manifest.content["stage"]["history"] if manifest else [],
-        "gates": [
-            {
-                "letter": letter,
-                "name": name,
-                "notes": reported.get(letter, {}).get("notes", ""),
-                "metrics": reported.get(letter, {}).get("metrics", {}),
-                "review": looked_at.get(letter),
-                **run.gates.get(letter, {"status": "not_run"}),
-            }
-            for letter, name in NAMES.items()
-        ],
-        "artifacts": run.artifacts.order_by("path", "-version")[:MOST_SHOWN],
-        "documents": run.documents.defer("raw", "content")[:MOST_SHOWN],
-        "advances": run.advances.all()[:20],
-        "offer": FallbackOffer.objects.filter(run=run)
-        .select_related("summary", "routing__taken_by")
-        .first(),
-        "timeout": RunTimeout.objects.filter(run=run)
-        .select_related("checkpoint")
-        .first(),
-        "directives": run.directives.select_related("issued_by")[:20],
-        "skew_s": _skew_s(manifest),
-        "decision": run.decision,
-        "steps": explanations.of_decision(run.decision) if run.decision else [],
-        "is_replayed": run.decision is not None
-        and decisions.replay(run.decision) is None,
-    }
-
-
-def _skew_s(manifest: RunDocument | None) -> int:
-    """How far the run's clock is from ours, in seconds, when that is worth showing."""
-    if manifest is None:
-        return 0
-    said = datetime.fromisoformat(manifest.content["updated_at"])
-    skew = int((manifest.received_at - said).total_seconds())
-    return skew if abs(skew) > WORTH_SHOWING_S else 0
 
 
 @admin.register(RunDocument)

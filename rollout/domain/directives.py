@@ -51,6 +51,7 @@ MOVES: dict[tuple[DirectiveState, Act], DirectiveState] = {
 # the portal has ended but that may not know it.
 FOR_OPEN_RUNS = frozenset({DirectiveKind.PAUSE, DirectiveKind.RESUME})
 DUE_AFTER_S = 60
+REROUTED = "rerouted"  # why the portal ended a run
 STOPS = frozenset({DirectiveKind.CANCEL, DirectiveKind.REROUTE})
 SHOWS: dict[DirectiveKind, frozenset[RunStatus]] = {
     DirectiveKind.PAUSE: frozenset({RunStatus.PAUSED}),

@@ -9,6 +9,7 @@ from portal.errors import Conflict
 from rollout.domain.gates import FALLBACK_FAILURE, NAMES
 from rollout.domain.sanitising import sanitise
 
+CAUSE = "hard_gate_failed"
 INSTRUCTION = "disable Option C and run standard workflow"
 SUMMARY_PATH = "logs/fallback-summary.md"
 

@@ -15,6 +15,7 @@ from portal.services.access import require
 from portal.services.ledger import record
 from rollout.domain.directives import (
     DUE_AFTER_S,
+    REROUTED,
     Act,
     DirectiveKind,
     DirectiveState,
@@ -26,8 +27,6 @@ from rollout.domain.runs import Act as RunAct
 from rollout.domain.verbs import Verb
 from rollout.models import Directive, Run
 from rollout.services import endings, proofs, runs
-
-REROUTED = "rerouted"
 
 
 @transaction.atomic

@@ -12,7 +12,7 @@ from portal.services.access import require
 from portal.services.ledger import record
 from rollout.domain import fallback as domain
 from rollout.domain import gates
-from rollout.domain.fallback import INSTRUCTION, SUMMARY_PATH, Means, Offer
+from rollout.domain.fallback import CAUSE, INSTRUCTION, SUMMARY_PATH, Means, Offer
 from rollout.domain.gates import FALLBACK_FAILURE, GateStatus
 from rollout.domain.runs import FINAL, Act, RunKind, RunStatus
 from rollout.domain.verbs import Verb
@@ -20,7 +20,6 @@ from rollout.models import DocumentKind, FallbackOffer, Origin, Routing, Run
 from rollout.services import artifacts, endings, runs, vault
 from rollout.services.consequences import Cause, announce
 
-CAUSE = "hard_gate_failed"
 LARGEST_SUMMARY = 64 * 1024
 
 

@@ -15,7 +15,7 @@ from tests.standin.installation import Installation
 pytestmark = pytest.mark.faults
 
 DEAD_MAN_S = 4
-LONGER_THAN_A_COMMAND_S = 15  # takes to start and to throw the switch
+LONG_ENOUGH_S = 20  # to throw the switch meanwhile, however busy the machine is
 RELEASE = f"""
 from portal.models import Authentication, Person
 from portal.services import actors, approvals
@@ -72,7 +72,7 @@ def test_the_switch_stops_what_runs_and_is_lifted_in_the_reverse_order(
     portal, token, agent, installation
 ):
     service = portal.client(token)
-    slow = {"slow": {"citations": LONGER_THAN_A_COMMAND_S}}
+    slow = {"slow": {"citations": LONG_ENOUGH_S}}
     installation.plan(runs={"driven": slow, "waiting": {}})
     agent.drive(interrupt_after_s=90, tick_limit_s=90)
     agent.begin()
@@ -81,7 +81,12 @@ def test_the_switch_stops_what_runs_and_is_lifted_in_the_reverse_order(
     wait_until((installation.runs / "driven/citations/extracted-urls.txt").exists)
     before = installation.snapshot("driven")
 
-    portal.manage("engage_switch", KEY, "--reason", "The journey says so.")
+    thrown = service.post(
+        "/api/v1/switch/engage",
+        json={"reason": "The journey says so."},
+        headers={"Idempotency-Key": "the-journey"},
+    )
+    assert thrown.status_code == 200, thrown.text
 
     wait_until(lambda: agent.enabled is False, limit_s=20)
     refused = installation.init("late")
