@@ -170,6 +170,7 @@ SECOND_FACTOR_ROLES = env.list(
     "SECOND_FACTOR_ROLES",
     default=["architect", "qa", "administrator"] if IS_PRODUCTION else [],
 )
+PASSWORD_RESET_TIMEOUT = 24 * 3600  # a one-time link
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # elsewhere the owner gets in

@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from unfold.sites import UnfoldAdminSite
 
-from portal import own_account, signing_in
+from portal import own_account, signing_in, welcome
 from portal.services import people, second_factors
 from portal.sessions import actor_of
 
@@ -32,6 +32,7 @@ class PortalAdminSite(UnfoldAdminSite):
     def extra_urls(self) -> list[URLPattern]:
         return [
             path("login/code/", self.second_step, name="second_step"),
+            path("welcome/<int:person_id>/", self.welcome, name="welcome"),
             path(
                 "second-factor/",
                 self.admin_view(self.second_factor),
@@ -57,6 +58,11 @@ class PortalAdminSite(UnfoldAdminSite):
     def second_step(self, request: HttpRequest) -> HttpResponse:
         """The code, after the password."""
         return signing_in.second_step(request, self.each_context(request))
+
+    @method_decorator([under_theme_policy, never_cache, csrf_protect])
+    def welcome(self, request: HttpRequest, person_id: int) -> HttpResponse:
+        """A password by a one-time link."""
+        return welcome.welcome(request, person_id, self.each_context(request))
 
     def admin_view(self, view: Callable, cacheable: bool = False) -> Callable:
         inner = under_theme_policy(super().admin_view(view, cacheable))

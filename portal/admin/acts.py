@@ -20,6 +20,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.cache import add_never_cache_headers
 from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminTextareaWidget
 
@@ -93,6 +94,15 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownOnce:
+    """A secret that is on the page after an act, and never to be had again."""
+
+    title: str
+    secret: str
+    says: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Basis:
     """What a form rests on: its `mark` now, and what has changed `since` a mark."""
 
@@ -120,7 +130,9 @@ class Act:
     name: str
     title: str
     may: May
-    perform: Callable[[Any, Actor, dict[str, Any]], str | Done | HttpResponseBase]
+    perform: Callable[
+        [Any, Actor, dict[str, Any]], str | Done | ShownOnce | HttpResponseBase
+    ]
     effects: Callable[[Any], Iterable[str]] = lambda subject: ()
     hidden: Callable[[Any, Actor], bool] = lambda subject, actor: False
     form: type[ReasonForm] = ReasonForm
@@ -254,6 +266,8 @@ class ActsMixin:
             done = act.perform(subject, actor, said) if is_first else TWICE
         if isinstance(done, HttpResponseBase):
             return done
+        if isinstance(done, ShownOnce):
+            return self._show_once(request, subject, done)
         return self._done(
             request, subject, done if isinstance(done, Done) else Done(done)
         )
@@ -273,6 +287,23 @@ class ActsMixin:
             name = f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"
             return HttpResponseRedirect(reverse(name))
         return HttpResponseRedirect(self._object_url(subject))
+
+    def _show_once(
+        self, request: HttpRequest, subject: Any, shown: ShownOnce
+    ) -> HttpResponse:
+        """The secret, in an answer that nobody stores; sent again, it is not there."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": shown.title,
+            "opts": self.opts,
+            "subject": subject,
+            "shown": shown,
+            "secret": shown.secret.replace("{site}", request.build_absolute_uri("/")),
+            "back": self._object_url(subject) if subject is not None else "../..",
+        }
+        response = TemplateResponse(request, "portal/shown_once.html", context)
+        add_never_cache_headers(response)
+        return response
 
     def _object_url(self, subject: Any) -> str:
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"

@@ -87,6 +87,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Approvals", "how_to_reg", "portal_approval_changelist"),
                 _item("People", "group", "portal_person_changelist"),
                 _item("Roles", "badge", "portal_rolegrant_changelist"),
+                _item("Who may what", "rule_settings", "who_may"),
                 _item("API tokens", "key", "portal_apitoken_changelist"),
             ],
         },

@@ -1,22 +1,28 @@
-"""People, their roles and their tokens."""
+"""People and their roles."""
 
-from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from unfold.widgets import (
     UnfoldAdminEmailInputWidget,
-    UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
 )
 
-from portal.admin.acts import Act, ReasonForm
+from portal import clock
+from portal.admin.acts import Act, ReasonForm, ShownOnce
 from portal.admin.governed import GovernedAdmin
-from portal.domain.roles import May, Role, Scope
-from portal.models import Actor, ApiToken, Person, RoleGrant
-from portal.services import people, tokens
+from portal.domain.roles import GRANTS, May, Role
+from portal.models import Actor, Approval, Person, RoleGrant
+from portal.services import people, second_factors
+from portal.welcome import address_of
 
 
 class InviteForm(ReasonForm):
@@ -28,6 +34,19 @@ class InviteForm(ReasonForm):
     field_order = ["username", "full_name", "email", "reason"]
 
 
+class CorrectForm(ReasonForm):
+    full_name = forms.CharField(
+        max_length=200, required=False, widget=UnfoldAdminTextInputWidget()
+    )
+    email = forms.EmailField(required=False, widget=UnfoldAdminEmailInputWidget())
+    field_order = ["full_name", "email", "reason"]
+
+    def __init__(self, *args: Any, subject: Person, **kwargs: Any) -> None:
+        super().__init__(*args, subject=subject, **kwargs)
+        self.fields["full_name"].initial = subject.full_name
+        self.fields["email"].initial = subject.email
+
+
 class RoleForm(ReasonForm):
     role = forms.ChoiceField(
         choices=[(role.value, role.value) for role in Role],
@@ -36,23 +55,47 @@ class RoleForm(ReasonForm):
     field_order = ["role", "reason"]
 
 
-def _invite(_: None, actor: Actor, said: dict[str, Any]) -> str:
-    password = people.new_one_time_password()
+def _link(person: Person) -> ShownOnce:
+    return ShownOnce(
+        f"A one-time link for {person}",
+        address_of(person),
+        (
+            f"Give it to {person} in person, or by a way that nobody else reads.",
+            "It lets them choose a password once, within a day.",
+            "Another link ends this one as soon as a password was chosen or reset.",
+        ),
+    )
+
+
+def _invite(_: None, actor: Actor, said: dict[str, Any]) -> ShownOnce:
     person = people.invite(
         said["username"],
         by=actor,
         reason=said["reason"],
         full_name=said["full_name"],
         email=said["email"],
-        password=password,
     )
-    return f"{person} can sign in once with the password {password} (shown only now)."
+    return _link(person)
 
 
-def _reset(person: Person, actor: Actor, said: dict[str, Any]) -> str:
-    password = people.new_one_time_password()
-    people.change_password(person.pk, password, by=actor, reason=said["reason"])
-    return f"{person} can sign in once with the password {password} (shown only now)."
+def _reset(person: Person, actor: Actor, said: dict[str, Any]) -> ShownOnce:
+    return _link(people.reset_password(person.pk, by=actor, reason=said["reason"]))
+
+
+def _correct(person: Person, actor: Actor, said: dict[str, Any]) -> str:
+    people.correct(
+        person.pk,
+        full_name=said["full_name"],
+        email=said["email"],
+        by=actor,
+        reason=said["reason"],
+    )
+    return "Put right; what was written before keeps the name of its time."
+
+
+def _remove_factor(person: Person, actor: Actor, said: dict[str, Any]) -> str:
+    second_factors.remove(person.pk, by=actor, reason=said["reason"])
+    return f"{person} signs in with the password alone, and can enrol again."
 
 
 def _deactivate(person: Person, actor: Actor, said: dict[str, Any]) -> str:
@@ -75,24 +118,44 @@ def _revoke_role(grant: RoleGrant, actor: Actor, said: dict[str, Any]) -> str:
     return f"{grant.person} is {grant.role} no more."
 
 
+def _is_gone_or_oneself(person: Person, actor: Actor) -> bool:
+    return not person.is_active or person == actor.person_behind
+
+
 @admin.register(Person)
 class PersonAdmin(GovernedAdmin):
     """Who can sign in."""
 
-    list_display = ["username", "full_name", "held_roles", "is_active", "date_joined"]
-    list_filter = ["is_active", "role_grants__role"]
+    list_display = [
+        "username",
+        "full_name",
+        "held_roles",
+        "signs",
+        "has_second_factor",
+        "is_active",
+        "date_joined",
+    ]
+    list_filter = [
+        "is_active",
+        "role_grants__role",
+        ("second_factor_since", admin.EmptyFieldListFilter),
+    ]
     search_fields = ["username", "full_name", "email"]
     fields = [
         "username",
         "full_name",
         "email",
-        "held_roles",
+        "roles_in_full",
+        "may_do",
+        "asked_for",
         "is_active",
+        "second_factor_since",
+        "credentials_reset_at",
         "must_change_password",
         "time_zone",
         "date_joined",
     ]
-    readonly_fields = ["held_roles"]
+    readonly_fields = ["roles_in_full", "may_do", "asked_for"]
     acts = (
         Act(
             name="invite",
@@ -102,7 +165,9 @@ class PersonAdmin(GovernedAdmin):
             form=InviteForm,
             is_on_list=True,
             effects=lambda _: [
-                "They get a password for one sign-in, and no role yet.",
+                "You get a link for them, good once and for a day; they choose their "
+                "password by it.",
+                "They have no role yet.",
                 "Roles are granted by two people.",
             ],
         ),
@@ -120,10 +185,42 @@ class PersonAdmin(GovernedAdmin):
         ),
         Act(
             name="reset_password",
-            title="New one-time password",
+            title="Reset the password",
             may=May.MANAGE_ACCESS,
             perform=_reset,
-            effects=lambda person: [f"{person} is signed out everywhere."],
+            hidden=_is_gone_or_oneself,
+            effects=lambda person: [
+                f"{person} is signed out everywhere, and the password lets nobody in.",
+                "You get a link for them, good once and for a day.",
+                f"{person} signs nothing for a day.",
+            ],
+        ),
+        Act(
+            name="remove_second_factor",
+            title="Take the second factor off",
+            may=May.MANAGE_ACCESS,
+            perform=_remove_factor,
+            needs_password=True,
+            is_dangerous=True,
+            hidden=lambda person, actor: (
+                person.second_factor_since is None or person == actor.person_behind
+            ),
+            effects=lambda person: [
+                "For whoever has lost telephone and recovery codes: make sure that it "
+                f"is {person} who asks.",
+                "The password alone lets them in until they enrol again.",
+                f"{person} signs nothing for a day.",
+            ],
+        ),
+        Act(
+            name="correct",
+            title="Put name or e-mail right",
+            may=May.MANAGE_ACCESS,
+            perform=_correct,
+            form=CorrectForm,
+            effects=lambda person: [
+                "The ledger keeps the name that was written with each line."
+            ],
         ),
         Act(
             name="deactivate",
@@ -131,9 +228,7 @@ class PersonAdmin(GovernedAdmin):
             may=May.MANAGE_ACCESS,
             perform=_deactivate,
             is_dangerous=True,
-            hidden=lambda person, actor: (
-                not person.is_active or person == actor.person_behind
-            ),
+            hidden=_is_gone_or_oneself,
             effects=lambda person: [
                 f"{person} and all tokens that {person} owns are locked out at once.",
                 "Everything that they did keeps their name.",
@@ -141,13 +236,106 @@ class PersonAdmin(GovernedAdmin):
         ),
     )
 
-    def get_queryset(self, request):
+    def get_urls(self) -> list:
+        who_may = path(
+            "who-may/", self.admin_site.admin_view(self.who_may), name="who_may"
+        )
+        return [who_may, *super().get_urls()]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Person]:
         return super().get_queryset(request).prefetch_related("role_grants")
+
+    def who_may(self, request: HttpRequest) -> HttpResponse:
+        """Who may do what: every act, the roles that may, and who holds them."""
+        held: dict[Role, list[Person]] = {role: [] for role in Role}
+        for grant in RoleGrant.objects.filter(
+            revoked_at=None, person__is_active=True
+        ).select_related("person"):
+            held[Role(grant.role)].append(grant.person)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Who may do what",
+            "opts": self.opts,
+            "roles": list(held.items()),
+            "rows": [
+                (str(act).replace("_", " "), [act in GRANTS[role] for role in Role])
+                for act in May
+            ],
+        }
+        return TemplateResponse(request, "portal/who_may.html", context)
 
     @admin.display(description="roles")
     def held_roles(self, person: Person) -> str:
-        held = [g.role for g in person.role_grants.all() if g.revoked_at is None]
-        return ", ".join(sorted(held)) or "none"
+        return ", ".join(sorted(grant.role for grant in _held(person))) or "none"
+
+    @admin.display(description="signs")
+    def signs(self, person: Person) -> str:
+        """From when on their newest role counts for a signature."""
+        waits = [people.signs_from(grant) for grant in _held(person)]
+        if not waits or max(waits) <= clock.now():
+            return "now" if waits else "never: no role"
+        return f"all roles from {max(waits):%Y-%m-%d %H:%M} UTC"
+
+    @admin.display(description="second factor", boolean=True)
+    def has_second_factor(self, person: Person) -> bool:
+        return person.second_factor_since is not None
+
+    @admin.display(description="roles")
+    def roles_in_full(self, person: Person) -> SafeString:
+        lines = [_told(grant) for grant in _held(person)]
+        return _lines(lines, "none: this person reads nothing")
+
+    @admin.display(description="may")
+    def may_do(self, person: Person) -> str:
+        if not person.is_active:
+            return "nothing: locked out"
+        acts = frozenset[May]().union(*(GRANTS[role] for role in person.roles))
+        said = [str(act).replace("_", " ") for act in May if act in acts]
+        return ", ".join(said) or "nothing"
+
+    @admin.display(description="asked for")
+    def asked_for(self, person: Person) -> SafeString:
+        pending = Approval.objects.filter(
+            act=people.GRANT_ROLE, subject_id=str(person.pk), state="pending"
+        ).select_related("requester")
+        return (
+            format_html_join(
+                "",
+                '<p><a href="{}">the role {}</a>, asked for by {}</p>',
+                (
+                    (
+                        reverse("admin:portal_approval_change", args=[each.pk]),
+                        each.payload["role"],
+                        each.requester,
+                    )
+                    for each in pending
+                ),
+            )
+            or "nothing"
+        )
+
+
+def _held(person: Person) -> list[RoleGrant]:
+    found = [grant for grant in person.role_grants.all() if grant.revoked_at is None]
+    for grant in found:
+        grant.person = person
+    return found
+
+
+def _told(grant: RoleGrant) -> str:
+    """A role, since when, from whom, and from when on it signs."""
+    who = "set at the installation"
+    if not grant.at_installation:
+        who = f"given by {grant.granted_by}, confirmed by {grant.confirmed_by}"
+    says = f"{grant.role} since {grant.granted_at:%Y-%m-%d %H:%M} UTC, {who}"
+    signs = people.signs_from(grant)
+    if signs > clock.now():
+        says += f"; signs from {signs:%Y-%m-%d %H:%M} UTC on"
+    return says
+
+
+def _lines(lines: list[str], otherwise: str) -> SafeString | str:
+    return format_html_join("", "<p>{}</p>", ((each,) for each in lines)) or otherwise
 
 
 @admin.register(RoleGrant)
@@ -169,103 +357,5 @@ class RoleGrantAdmin(GovernedAdmin):
             effects=lambda grant: [
                 f"{grant.person} is {grant.role} no more, from their next click on."
             ],
-        ),
-    )
-
-
-class TokenForm(ReasonForm):
-    name = forms.CharField(max_length=100, widget=UnfoldAdminTextInputWidget())
-    owner = forms.ModelChoiceField(
-        Person.objects.filter(is_active=True),
-        widget=UnfoldAdminSelectWidget(),
-        help_text="Who answers for what it does.",
-    )
-    rollout = forms.SlugField(
-        widget=UnfoldAdminTextInputWidget(), help_text="Good for this rollout only."
-    )
-    scopes = forms.MultipleChoiceField(
-        choices=[(scope.value, scope.value) for scope in Scope],
-        widget=forms.CheckboxSelectMultiple,
-    )
-    days = forms.IntegerField(
-        min_value=1,
-        max_value=tokens.LONGEST_LIFE.days,
-        initial=tokens.DEFAULT_LIFE.days,
-        widget=UnfoldAdminIntegerFieldWidget(),
-        help_text="Until it expires.",
-    )
-    field_order = ["name", "owner", "rollout", "scopes", "days", "reason"]
-
-
-def _create_token(_: None, actor: Actor, said: dict[str, Any]) -> str:
-    made = tokens.create(
-        said["name"],
-        owner=said["owner"],
-        scopes=said["scopes"],
-        by=actor,
-        reason=said["reason"],
-        rollout=said["rollout"],
-        life=timedelta(days=said["days"]),
-    )
-    return f"The token is {made.text} (shown only now)."
-
-
-def _rotate_token(token: ApiToken, actor: Actor, said: dict[str, Any]) -> str:
-    made = tokens.rotate(token.pk, by=actor, reason=said["reason"])
-    return f"The successor is {made.text} (shown only now)."
-
-
-def _revoke_token(token: ApiToken, actor: Actor, said: dict[str, Any]) -> str:
-    tokens.revoke(token.pk, by=actor, reason=said["reason"])
-    return f"{token} lets nobody in any more."
-
-
-@admin.register(ApiToken)
-class ApiTokenAdmin(GovernedAdmin):
-    """What services show to be let in."""
-
-    list_display = [
-        "name",
-        "shown",
-        "owner",
-        "rollout",
-        "scopes",
-        "expires_at",
-        "revoked_at",
-        "last_used_at",
-    ]
-    list_filter = ["rollout"]
-    search_fields = ["name", "shown", "owner__username"]
-    list_select_related = ["owner"]
-    exclude = ["keyed_hash"]
-    acts = (
-        Act(
-            name="create",
-            title="Make a token",
-            may=May.MANAGE_ACCESS,
-            perform=_create_token,
-            form=TokenForm,
-            is_on_list=True,
-            effects=lambda _: ["The token is shown once; only its hash is kept."],
-        ),
-        Act(
-            name="rotate",
-            title="Make a successor",
-            may=May.MANAGE_ACCESS,
-            perform=_rotate_token,
-            hidden=lambda token, actor: token.revoked_at is not None,
-            effects=lambda token: [
-                "The successor has the same scopes.",
-                "The old token works for another 24 hours at most.",
-            ],
-        ),
-        Act(
-            name="revoke",
-            title="Revoke",
-            may=May.MANAGE_ACCESS,
-            perform=_revoke_token,
-            is_dangerous=True,
-            hidden=lambda token, actor: token.revoked_at is not None,
-            effects=lambda token: ["It lets nobody in from the next request on."],
         ),
     )

@@ -8,10 +8,12 @@ class Verb(StrEnum):
 
     PERSON_INVITED = "portal.person.invited"
     PERSON_DEACTIVATED = "portal.person.deactivated"
+    PERSON_CORRECTED = "portal.person.corrected"
     PERSON_SIGNED_IN = "portal.person.signed_in"
     SECOND_FACTOR_ENROLLED = "portal.second_factor.enrolled"
     SECOND_FACTOR_REMOVED = "portal.second_factor.removed"
     RECOVERY_CODES_RENEWED = "portal.recovery_codes.renewed"
+    PASSWORD_RESET = "portal.person.password_reset"
     PASSWORD_CHANGED = "portal.person.password_changed"
     ROLE_GRANTED = "portal.role.granted"
     ROLE_REVOKED = "portal.role.revoked"

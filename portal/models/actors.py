@@ -29,10 +29,10 @@ class Authentication(StrEnum):
 
 
 class Actor(models.Model):
-    """One row per person, per token, and one for the system; never changed.
+    """One row per person, per token, and one for the system.
 
-    `name` is copied when the row is made and stays readable whatever happens to
-    the person or the token.
+    `name` is what they are called now; each line of the ledger keeps the name of its
+    own time. It stays readable whatever happens to the person or the token.
     """
 
     kind = models.CharField(max_length=10, choices=choices(ActorKind))

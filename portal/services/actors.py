@@ -17,6 +17,11 @@ def for_person(
     return actor
 
 
+def rename(person: Person) -> None:
+    """Call a person by another name from now on."""
+    Actor.objects.filter(person=person).update(name=str(person))
+
+
 def for_token(token: ApiToken) -> Actor:
     """The actor of a token; it counts as its owner where people are counted."""
     actor = Actor.objects.filter(token=token).first()

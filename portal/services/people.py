@@ -4,6 +4,7 @@ import secrets
 from datetime import datetime
 
 from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
@@ -12,7 +13,7 @@ from portal.domain import people as domain
 from portal.domain.people import check_grant, role_named
 from portal.domain.roles import May, Role
 from portal.domain.verbs import Verb
-from portal.errors import Conflict, Invalid, NotAllowed, NotFound
+from portal.errors import Conflict, Invalid, NotAllowed, NotFound, WrongMoment
 from portal.models import Actor, LedgerEntry, Person, RoleGrant
 from portal.services import actors
 from portal.services.access import require
@@ -39,7 +40,8 @@ def invite(
 ) -> Person:
     """Let somebody in, without any role yet.
 
-    With a `password` they can sign in at once and have to choose their own first.
+    With a `password` they can sign in at once and have to choose their own first;
+    else `one_time_key` lets them choose it.
     """
     require(by, May.MANAGE_ACCESS)
     if Person.objects.filter(username=username).exists():
@@ -49,7 +51,7 @@ def invite(
         full_name=full_name,
         email=email,
         is_staff=True,
-        must_change_password=True,
+        must_change_password=password is not None,
     )
     if password is None:
         person.set_unusable_password()
@@ -67,19 +69,80 @@ def invite(
 
 @transaction.atomic
 def change_password(person_id: int, password: str, *, by: Actor, reason: str) -> Person:
-    """Choose one's own password, or give somebody one that they have to change."""
+    """Choose one's own password; sessions elsewhere end."""
     person = _locked(person_id)
-    own = by.person_behind is not None and by.person_behind.pk == person.pk
-    if not own:
-        require(by, May.MANAGE_ACCESS)
+    if by.person_behind is None or by.person_behind.pk != person.pk:
+        raise NotAllowed("Everybody chooses their password themselves.")
     try:
         validate_password(password, person)
     except ValidationError as error:
         raise _invalid(error) from None
     person.set_password(password)
-    person.must_change_password = not own
+    person.must_change_password = False
     person.save_as(by, reason=reason)
-    record(Verb.PASSWORD_CHANGED, person, by=by, reason=reason, own=own)
+    record(Verb.PASSWORD_CHANGED, person, by=by, reason=reason)
+    return person
+
+
+@transaction.atomic
+def reset_password(person_id: int, *, by: Actor, reason: str) -> Person:
+    """End somebody's password and sessions; `one_time_key` lets them choose anew."""
+    require(by, May.MANAGE_ACCESS)
+    person = _locked(person_id)
+    if by.person_behind is not None and by.person_behind.pk == person.pk:
+        raise NotAllowed("Change your own password on its own page.")
+    if not person.is_active:
+        raise WrongMoment(f"{person} is locked out.", possible=[])
+    person.set_unusable_password()
+    person.credentials_reset_at = clock.now()
+    person.save_as(by, reason=reason)
+    record(Verb.PASSWORD_RESET, person, by=by, reason=reason)
+    return person
+
+
+def one_time_key(person: Person) -> str:
+    """What lets a person choose a password, once and for a day (`keyholder`)."""
+    return default_token_generator.make_token(person)
+
+
+def keyholder(person_id: int, key: str) -> Person | None:
+    """Whom this key lets choose a password now, if anybody."""
+    person = Person.objects.filter(pk=person_id, is_active=True).first()
+    is_good = person and default_token_generator.check_token(person, key)
+    return person if is_good else None
+
+
+@transaction.atomic
+def choose_password(person_id: int, key: str, password: str) -> Person:
+    """Choose a password with a one-time key, which is worth nothing afterwards."""
+    _locked(person_id)
+    person = keyholder(person_id, key)
+    if person is None:
+        raise NotAllowed("This link was used, or is too old.", code="KEY_SPENT")
+    return change_password(
+        person_id,
+        password,
+        by=actors.for_person(person),
+        reason="chose a password by a one-time link",
+    )
+
+
+@transaction.atomic
+def correct(
+    person_id: int, *, full_name: str, email: str, by: Actor, reason: str
+) -> Person:
+    """Put a name or an address right. What the ledger said before stays as it was."""
+    require(by, May.MANAGE_ACCESS)
+    person = _locked(person_id)
+    before = {"full_name": person.full_name, "email": person.email}
+    person.full_name, person.email = full_name, email
+    try:
+        person.full_clean(exclude=["password"])
+    except ValidationError as error:
+        raise _invalid(error) from None
+    person.save_as(by, reason=reason)
+    actors.rename(person)
+    record(Verb.PERSON_CORRECTED, person, by=by, reason=reason, before=before)
     return person
 
 
