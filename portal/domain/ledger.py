@@ -17,12 +17,18 @@ GENESIS = bytes(32)
 
 
 class Fault(StrEnum):
-    """What is wrong with an entry."""
+    """What is wrong with an entry, with what was signed, or with rows and versions."""
 
     GAP = "gap"
     ALTERED = "altered"
     UNLINKED = "unlinked"
     MISPROJECTED = "misprojected"
+    REWRITTEN = "rewritten"
+    TRUNCATED = "truncated"
+    FORGED = "forged"
+    VERSION_LOST = "version_lost"
+    VERSION_UNNAMED = "version_unnamed"
+    ROW_CHANGED = "row_changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The first thing that is wrong, and where."""
+    """Something that is wrong, and where; 0 where that is no entry."""
 
     seq: int
     fault: Fault

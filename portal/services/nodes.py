@@ -1,6 +1,7 @@
 """The ledger's Merkle tree as it lies in the database."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from portal.domain.merkle import FANOUT, Frontier, Hashes, Node, frontier_at
 from portal.models import Checkpoint, LedgerEntry, LedgerNode
@@ -30,6 +31,17 @@ def keep(made: list[Node]) -> None:
     LedgerNode.objects.bulk_create(
         [LedgerNode(height=n.height, index=n.index, hash=n.hash) for n in made]
     )
+
+
+def every(size: int) -> Iterator[dict[str, Any]]:
+    """The kept nodes of the tree when it had `size` leaves, as exports have them."""
+    for node in LedgerNode.objects.order_by("height", "index").iterator():
+        if (node.index + 1) << node.height <= size:
+            yield {
+                "height": node.height,
+                "index": node.index,
+                "hash": bytes(node.hash).hex(),
+            }
 
 
 def so_far() -> Frontier:

@@ -79,12 +79,12 @@ def as_line(entry: LedgerEntry) -> dict[str, Any]:
     }
 
 
-def introductions() -> list[dict[str, Any]]:
-    """How each key came to be trusted, as `keys.jsonl` has it: the line of the ledger
-    that announces it, and the first checkpoint that covers that line."""
+def introductions(origin: str) -> list[dict[str, Any]]:
+    """How each key of a log came to be trusted, as `keys.jsonl` has it: the line of
+    the ledger that announces it, and the first checkpoint that covers that line."""
     found = []
     hashes = nodes.stored()
-    for key in SealerKey.objects.order_by("pk"):
+    for key in SealerKey.objects.filter(origin=origin).order_by("pk"):
         seq = sealer_keys.announced_at(sealer_keys.read(key))
         covering = Checkpoint.objects.filter(origin=key.origin, size__gte=seq or 0)
         first = covering.order_by("size").first()

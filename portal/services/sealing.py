@@ -121,6 +121,20 @@ def seal() -> Checkpoint | None:
     return checkpoint
 
 
+def agreed(origin: str) -> int:
+    """How far a log and the ledger agree, where they may not do so to the end."""
+    size = nodes.so_far().size
+    hashes = nodes.stored()
+    found = 0
+    for sink in sinks.configured():
+        for text in sink.notes():
+            head = read_note(text).checkpoint
+            is_past = head.origin == origin and found < head.size <= size
+            if is_past and frontier_at(head.size, hashes).root() == head.root:
+                found = head.size
+    return found
+
+
 def _keys() -> _Keys:
     """Who signs; the first key of a portal is made, and every key is announced."""
     own, following = sealer_keys.own(), sealer_keys.waiting()

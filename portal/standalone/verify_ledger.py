@@ -39,6 +39,10 @@ INTACT, TAMPERED, CANNOT_TELL = 0, 1, 2
 ANNOUNCED = "portal.sealer.key_announced"
 MANIFEST = "export.json"
 MOST_FINDINGS = 100
+UNREADABLE = (
+    *(OSError, KeyError, EOFError, RuntimeError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 class CannotTell(Exception):
@@ -198,10 +202,12 @@ class Trust:
 
     A key is introduced by an entry of the ledger that a checkpoint of a trusted key
     covers. From that entry on, the key that it replaces is no longer believed alone.
+    Keys from before those given are only known: what they signed has to be as signed.
     """
 
     def __init__(self, given: Iterable[Key], introductions: list[dict[str, Any]]):
         self.keys = {key.text: key for key in given}
+        self.known = dict(self.keys)
         self.until: dict[str, int] = {}
         for each in introductions:
             note, said = read_note(each["note"]), json.loads(each["body"])
@@ -211,18 +217,24 @@ class Trust:
                 continue
             details = said["details"]
             replaced = str(details.get("replaces") or "")
-            if not self.vouches(note):
-                continue
-            key = read_key(details["key"])
-            self.keys[key.text] = key
+            key = self.known.setdefault(details["key"], read_key(details["key"]))
+            if self._signed(note, self.keys):
+                self.keys[key.text] = key
             if replaced and replaced != key.text:
                 self.until.setdefault(replaced, each["seq"])
 
     def vouches(self, note: Note) -> bool:
         """Whether a key that is believed has signed this checkpoint."""
+        return self._signed(note, self.keys)
+
+    def knows(self, note: Note) -> bool:
+        """Whether a key that the ledger has announced has signed it."""
+        return self._signed(note, self.known)
+
+    def _signed(self, note: Note, keys: dict[str, Key]) -> bool:
         return any(
-            note.is_signed_by(key) and note.size < self.until.get(text, 2**63)
-            for text, key in self.keys.items()
+            note.size < self.until.get(text, 2**63) and note.is_signed_by(key)
+            for text, key in keys.items()
         )
 
 
@@ -242,7 +254,7 @@ class Export:
             with self._open(name) as file:
                 while chunk := file.read(1 << 20):
                     yield chunk
-        except (OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except UNREADABLE as error:
             raise Damaged(f"{name} cannot be read: {error}") from None
 
     def records(self, name: str) -> Iterator[Any]:
@@ -274,7 +286,7 @@ def as_object(line: bytes, name: str) -> dict[str, Any]:
 
 def verify(
     export: Export, given: list[str], outside: Iterable[str] = ()
-) -> tuple[Report, Trust]:
+) -> tuple[Report, Trust | None]:
     """Check everything; `given` are keys or fingerprints, `outside` are notes."""
     report = Report()
     manifest = as_object(b"".join(export.chunks(MANIFEST)), MANIFEST)
@@ -284,12 +296,31 @@ def verify(
             hasher.update(chunk)
         if f"sha256:{hasher.hexdigest()}" != expected:
             report.add(0, "damaged", f"{name} is not the file that was exported")
+    try:
+        return report, _verify(export, manifest, given, outside, report)
+    except (CannotTell, Damaged, KeyError, TypeError, ValueError, AttributeError):
+        if not report.findings:
+            raise
+        return report, None  # the file that is to blame was named above
+
+
+def _verify(
+    export: Export,
+    manifest: dict[str, Any],
+    given: list[str],
+    outside: Iterable[str],
+    report: Report,
+) -> Trust:
     introductions = list(export.records("keys.jsonl"))
     trust = Trust(known_keys(given, introductions), introductions)
-    notes = [read_note(each["note"]) for each in export.records("checkpoints.jsonl")]
+    said = [each["note"] for each in export.records("checkpoints.jsonl")]
+    try:
+        notes = [read_note(note) for note in said]
+    except CannotTell as error:
+        raise Damaged(f"checkpoints.jsonl: {error}") from None
     for note in notes:
-        if trust.keys and not trust.vouches(note):
-            report.add(note.size, "unsigned", "no trusted key signed this checkpoint")
+        if not trust.knows(note):
+            report.add(note.size, "unsigned", "nobody known has signed this checkpoint")
     for note in map(read_note, outside):
         if note.origin != manifest["origin"]:
             report.doubts.append(f"a checkpoint given is of the log {note.origin}")
@@ -312,7 +343,7 @@ def verify(
     elif not report.sealed:
         report.doubts.append("no checkpoint is signed by a key that is trusted")
     report.findings.sort(key=lambda finding: finding.seq)
-    return report, trust
+    return trust
 
 
 def known_keys(given: list[str], introductions: list[dict[str, Any]]) -> list[Key]:
@@ -341,7 +372,7 @@ def check_chain(
     records: Iterable[dict[str, Any]], notes: list[Note], report: Report
 ) -> None:
     """All of a ledger: every leaf, every link, and the root at every checkpoint."""
-    prev, expected, peaks, good = bytes(32), 1, [], 0
+    prev, expected, peaks, good, bad = bytes(32), 1, [], 0, 0
     waiting = list(reversed(notes))
     for record in records:
         seq, body, leaf, link = entry_of(record)
@@ -358,11 +389,14 @@ def check_chain(
         expected, prev = seq + 1, link
         report.entries, report.last = report.entries + 1, seq
         while waiting and waiting[-1].size == report.entries:
-            if waiting.pop().root == root_of(peaks):
+            if waiting.pop().root != root_of(peaks):
+                bad = bad or seq
+            elif not bad:
                 good = report.entries
-            else:
-                said = f"not what was signed; it is between {good + 1} and {seq}"
-                report.add(good + 1, "rewritten", said)
+    # What the chain tells more precisely needs no second finding.
+    if bad and not any(good < each.seq <= bad for each in report.findings):
+        said = f"entries {good + 1} to {bad} are not what was signed"
+        report.add(good + 1, "rewritten", said)
     if waiting:
         said = f"a checkpoint was signed when there were {waiting[0].size}"
         report.add(report.entries + 1, "truncated", said)

@@ -7,14 +7,13 @@ mistake in an act, or a hand in the database, is found.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from django.apps import apps
 from django.db import connection
-from django.db.models import F, Model
+from django.db.models import F
 
 from portal.domain.canonical import digest
 from portal.domain.verbs import Verb as PortalVerb
-from portal.models import Approval, LedgerEntry, Tracked
-from portal.services import ledger
+from portal.models import Approval, LedgerEntry
+from portal.services import ledger, versions
 from rollout.domain.changes import ChangeState
 from rollout.domain.exposure import Risk
 from rollout.domain.runs import FINAL, RunKind
@@ -102,40 +101,13 @@ def cohorts_stay() -> Findings:
 
 def everything_is_recorded() -> Findings:
     """4: every row is its last version, every version names its act; no line lies."""
-    for model in apps.get_models():
-        if issubclass(model, Tracked) and model.__module__.split(".")[0] in _OURS:
-            yield from _silent_changes(model)
+    for model in versions.tracked_models():
+        yield from versions.silent_changes(model)
+        nameless = model.history.filter(history_user=None).values_list("history_id")
+        for (version,) in nameless[:MOST_SHOWN]:
+            yield f"version {version} of {model._meta.label} names nobody"
     for finding in ledger.verify():
         yield f"ledger entry {finding.seq} is {finding.fault}"
-
-
-_OURS = ("portal", "rollout", "drills")
-
-
-def _silent_changes(model: type[Model]) -> Findings:
-    history = model.history.model
-    names = [
-        field.attname
-        for field in history.tracked_fields
-        if field.name not in model.operational_fields
-    ]
-    key = model._meta.pk.attname
-    latest = history.objects.order_by(key, "-history_id").distinct(key)
-    versions = {row[0]: row[1:] for row in latest.values_list(key, *names).iterator()}
-    for row in model._base_manager.values_list("pk", *names).iterator():
-        known = versions.get(row[0])
-        if known is None:
-            yield f"{model._meta.label} {row[0]} has no history"
-        elif known != row[1:]:
-            changed = [
-                name
-                for name, new, old in zip(names, row[1:], known, strict=True)
-                if new != old
-            ]
-            yield f"{model._meta.label} {row[0]} was changed silently: {changed}"
-    nameless = history.objects.filter(history_user=None).values_list("history_id")
-    for (version,) in nameless[:MOST_SHOWN]:
-        yield f"version {version} of {model._meta.label} names nobody"
 
 
 def runs_end_once() -> Findings:

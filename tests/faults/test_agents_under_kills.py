@@ -63,6 +63,7 @@ class Killer(threading.Thread):
 
 def all_known(portal: LivePortal, agent: Agent, roots: list[Path]) -> None:
     agrees(agent.service, *roots, limit_s=600)
+    portal.manage("sealer", "--once")
     portal.manage("verify_ledger")
     portal.manage("check_invariants")
 

@@ -6,6 +6,7 @@ from portal.domain.verbs import Verb
 from portal.models import LedgerEntry, Person, SilentChange
 from portal.services import actors, ledger, people
 from tests.builders import a_person
+from tests.portal.tampering import tamper
 
 pytestmark = pytest.mark.django_db
 
@@ -14,14 +15,6 @@ def some_history() -> list[LedgerEntry]:
     a_person("operator")
     a_person("qa")
     return list(LedgerEntry.objects.order_by("seq"))
-
-
-def tamper(sql: str, *params: object) -> None:
-    """Change the ledger as somebody would who owns the database."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")  # triggers sleep
-        cursor.execute(sql, params)
-        cursor.execute("RESET session_replication_role")
 
 
 def test_every_act_adds_one_line_without_a_gap():

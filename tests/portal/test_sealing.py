@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
 
 from portal.domain.checkpoints import read_note, read_public_key
 from portal.domain.ledger import leaf_of
@@ -14,20 +13,13 @@ from portal.models import Checkpoint, LedgerEntry, LedgerNode, SealerKey
 from portal.services import actors, proofs, sealer_keys, sealing
 from portal.services.sealing import Contradicted
 from tests.builders import a_person, an_actor
+from tests.portal.tampering import tamper
 
 pytestmark = pytest.mark.django_db
 
 
 def lines_in(sink: Path) -> list[str]:
     return [json.loads(line)["note"] for line in sink.read_text().splitlines()]
-
-
-def tamper(sql: str, *params: object) -> None:
-    """Change the database as somebody would who owns it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")  # triggers sleep
-        cursor.execute(sql, params)
-        cursor.execute("RESET session_replication_role")
 
 
 def leaves() -> list[bytes]:

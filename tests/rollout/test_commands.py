@@ -6,6 +6,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from portal.models import LedgerEntry
+from portal.services import sealing
 from rollout.models import Artifact, DocumentKind, FallbackOffer, Run, RunEvent
 from rollout.services import runs, vault
 from rollout.services.decisions import decide_for
@@ -81,8 +82,11 @@ def test_nobody_owns_a_token_on_a_portal_without_people():
     assert status_of("create_token", "x", "--rollout", KEY, "--scopes", "read") == 2
 
 
-def test_the_ledger_is_verified_and_an_edit_behind_the_portals_back_is_named(capsys):
+def test_the_ledger_is_verified_and_an_edit_behind_the_portals_back_is_named(
+    capsys, sealer
+):
     a_rollout()
+    sealing.seal()
     assert answer(capsys, "verify_ledger")["intact"] is True
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from portal.commands import PortalCommand
-from portal.services import sealer_keys
+from portal.services import proofs, sealer_keys, sealing
 
 
 class Command(PortalCommand):
@@ -26,7 +26,11 @@ class Command(PortalCommand):
         )
 
     def carry_out(self, reason: str, origin: str, **_: Any) -> None:
-        key = sealer_keys.rotate(by=self.host, reason=reason, origin=origin)
+        former = proofs.public_key().name
+        details = {}
+        if origin and origin != former:
+            details = {"former": former, "kept": sealing.agreed(former)}
+        key = sealer_keys.rotate(by=self.host, reason=reason, origin=origin, **details)
         self.say(
             f"{key.text}\n{key.fingerprint}",
             key=key.text,
