@@ -54,7 +54,8 @@ class Arriving(io.RawIOBase):
     """A body that is still arriving, for a view in a thread of its own.
 
     From its first `read` on the event loop takes in what comes, a little ahead of the
-    view, so that neither waits for the other packet by packet.
+    view, so that neither waits for the other packet by packet: the view is woken when
+    there is enough to be worth it.
     """
 
     def __init__(self, incoming: Incoming, head: bytes) -> None:
@@ -62,6 +63,7 @@ class Arriving(io.RawIOBase):
         self.incoming = incoming
         self.waiting = deque([head])
         self.size = len(head)
+        self.wanted: float = 0  # what the view waits for
         self.news = threading.Condition()
         self.has_room = asyncio.Event()
         self.pump: Future[None] | None = None
@@ -77,30 +79,38 @@ class Arriving(io.RawIOBase):
         if self.pump is None:
             loop = self.incoming.loop
             self.pump = asyncio.run_coroutine_threadsafe(self._take_in(), loop)
-        wanted = float("inf") if size is None or size < 0 else size
+        left = float("inf") if size is None or size < 0 else size
         parts: list[bytes] = []
-        while wanted and (part := self._next(wanted)):
-            parts.append(part)
-            wanted -= len(part)
+        while left and (taken := self._next(left)):
+            parts += taken
+            left -= sum(map(len, taken))
         return b"".join(parts)
 
-    def _next(self, most: float) -> bytes:
+    def _next(self, most: float) -> list[bytes]:
+        """What has arrived, once it is worth waking up for; nothing at the end."""
         with self.news:
-            self.news.wait_for(lambda: self.waiting or self.is_over)
-            if not self.waiting:
-                if self.is_aborted:
-                    raise ConnectionAbortedError("the client went away")
-                return b""
+            self.wanted = min(most, SMALL)
+            self.news.wait_for(lambda: self.size >= self.wanted or self.is_over)
+            if not self.waiting and self.is_aborted:
+                raise ConnectionAbortedError("the client went away")
+            was_full = self.size >= AHEAD
+            taken = self._taken(most)
+            is_full = self.size >= AHEAD
+        if was_full and not is_full:
+            self.incoming.loop.call_soon_threadsafe(self.has_room.set)
+        return taken
+
+    def _taken(self, most: float) -> list[bytes]:
+        taken: list[bytes] = []
+        while most and self.waiting:
             part = self.waiting.popleft()
             if len(part) > most:
                 self.waiting.appendleft(part[int(most) :])
                 part = part[: int(most)]
-            was_full = self.size >= AHEAD
+            taken.append(part)
             self.size -= len(part)
-            is_full = self.size >= AHEAD
-        if was_full and not is_full:
-            self.incoming.loop.call_soon_threadsafe(self.has_room.set)
-        return part
+            most -= len(part)
+        return taken
 
     async def _take_in(self) -> None:
         try:
@@ -109,7 +119,8 @@ class Arriving(io.RawIOBase):
                     if part:
                         self.waiting.append(part)
                         self.size += len(part)
-                        self.news.notify()
+                        if self.size >= self.wanted:
+                            self.news.notify()
                     is_full = self.size >= AHEAD
                     if is_full:
                         self.has_room.clear()

@@ -21,7 +21,7 @@ from rollout.domain.scanning import Verdict
 from rollout.models import Artifact
 from rollout.services import artifacts, held_back, runs, scans, vault
 
-CHUNK = 1024 * 1024
+CHUNK = 4 * 1024 * 1024  # fewer, larger steps: each has to wait for its turn
 BYTES = "application/octet-stream"
 CONTENT_DIGEST = OpenApiParameter(
     "Content-Digest",
