@@ -103,6 +103,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "title": "Record",
             "items": [
                 _item("Ledger", "menu_book", "portal_ledgerentry_changelist"),
+                _item("Checkpoints", "approval", "portal_checkpoint_changelist"),
+                _item("Sealer keys", "encrypted", "portal_sealerkey_changelist"),
                 _item("Snapshots", "photo_camera", "rollout_snapshot_changelist"),
                 _item("Attempts", "repeat", "rollout_attempt_changelist"),
                 _item("Rules", "rule", "rollout_rule_changelist"),

@@ -2,12 +2,17 @@
 
 from django.urls import path
 
-from portal.api import webhooks
-from portal.api.views import ApprovalsView, AuditView, MeView
+from portal.api import audit, webhooks
+from portal.api.views import ApprovalsView, MeView
 
 urlpatterns = [
     path("me", MeView.as_view()),
-    path("audit", AuditView.as_view()),
+    path("audit", audit.AuditView.as_view()),
+    path("audit/keys", audit.KeysView.as_view()),
+    path("audit/checkpoints", audit.CheckpointsView.as_view()),
+    path("audit/checkpoints/latest", audit.LatestCheckpointView.as_view()),
+    path("audit/inclusion", audit.InclusionView.as_view()),
+    path("audit/consistency", audit.ConsistencyView.as_view()),
     path("approvals", ApprovalsView.as_view()),
     path("webhooks", webhooks.WebhooksView.as_view()),
     path("webhooks/<int:endpoint_id>", webhooks.WebhookView.as_view()),

@@ -2,8 +2,7 @@
 
 from typing import ClassVar
 
-from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
@@ -11,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal.domain.roles import May
-from portal.models import Actor, ActorKind, Approval, LedgerEntry
+from portal.models import Actor, ActorKind, Approval
 from portal.services.access import grants_of
 
 
@@ -68,66 +67,6 @@ class MeView(PortalView):
                 "may": sorted(grants_of(actor)),
             }
         )
-
-
-class Line(serializers.ModelSerializer):
-    """One line of the ledger; `body` is what was hashed."""
-
-    actor = serializers.CharField(source="actor_name")
-    leaf = serializers.SerializerMethodField()
-    link = serializers.SerializerMethodField()
-
-    class Meta:
-        model = LedgerEntry
-        fields = [
-            "seq",
-            "uuid",
-            "at",
-            "actor",
-            "verb",
-            "subject_type",
-            "subject_id",
-            "subject_name",
-            "reason",
-            "request_id",
-            "body",
-            "leaf",
-            "link",
-        ]
-
-    def get_leaf(self, entry: LedgerEntry) -> str:
-        return bytes(entry.leaf).hex()
-
-    def get_link(self, entry: LedgerEntry) -> str:
-        return bytes(entry.link).hex()
-
-
-AUDIT_FILTERS = ("verb", "subject_type", "subject_id", "request_id")
-
-
-class AuditView(ListAPIView):
-    """Who did what, when and why; newest first."""
-
-    may = {"GET": May.READ}
-    serializer_class = Line
-
-    @extend_schema(
-        summary="Read the ledger",
-        parameters=[
-            OpenApiParameter(name, str, description=f"Only lines with this {name}.")
-            for name in AUDIT_FILTERS
-        ],
-    )
-    def get(self, request: Request) -> Response:
-        return self.list(request)
-
-    def get_queryset(self) -> QuerySet[LedgerEntry]:
-        wanted = {
-            name: value
-            for name in AUDIT_FILTERS
-            if (value := self.request.query_params.get(name))
-        }
-        return LedgerEntry.objects.filter(**wanted)
 
 
 class Asked(serializers.ModelSerializer):

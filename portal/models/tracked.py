@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import models
+from django.db.models.signals import pre_save
 from django.dispatch import receiver
 from simple_history.models import HistoricalRecords
 from simple_history.signals import post_create_historical_record
@@ -65,6 +66,7 @@ class Tracked(models.Model):
 
     class Meta:
         abstract = True
+        base_manager_name = "objects"  # else it would be a way around
 
     def save_as(self, actor, *, reason: str) -> None:
         """Save this version in the name of `actor`, who says why."""
@@ -98,6 +100,13 @@ class Tracked(models.Model):
         """The digest of the version that the last `save_as` wrote, if any."""
         row = getattr(self, "_version", None)
         return version_digest(row) if row is not None else None
+
+
+@receiver(pre_save)
+def refuse_fixtures(sender, instance, raw: bool = False, **_: Any) -> None:
+    """Fixtures are loaded past `save`, and would name nobody."""
+    if raw and isinstance(instance, Tracked | Evidence):
+        raise SilentChange(f"A {sender.__name__} is never loaded from a fixture.")
 
 
 @receiver(post_create_historical_record)
@@ -148,6 +157,7 @@ class Evidence(models.Model):
 
     class Meta:
         abstract = True
+        base_manager_name = "objects"
 
     def save(self, *args, **kwargs) -> None:
         if not self._state.adding:

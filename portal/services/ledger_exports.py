@@ -45,13 +45,15 @@ class Written:
 
 
 @transaction.atomic
-def announce(*, by: Actor, reason: str, first: int = 1, last: int = 0) -> LedgerEntry:
-    """Write down that somebody takes the ledger out; the line is part of the export."""
+def announce(*, by: Actor, reason: str, **details: object) -> LedgerEntry:
+    """Write down that somebody takes the ledger out, or which part of it.
+
+    A whole export has this line in it. Raises `WrongMoment` before the first
+    checkpoint.
+    """
     require(by, May.READ)
-    covering = proofs.latest_checkpoint()
-    return record(
-        Verb.LEDGER_EXPORTED, covering, by=by, reason=reason, first=first, last=last
-    )
+    last = proofs.latest_checkpoint()
+    return record(Verb.LEDGER_EXPORTED, last, by=by, reason=reason, **details)
 
 
 def write(

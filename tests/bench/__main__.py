@@ -18,6 +18,7 @@ from tests.bench import (
     fallback,
     incidents,
     ingest,
+    ledger,
     scan,
     streams,
     unleash,
@@ -38,6 +39,7 @@ SUBJECTS: dict[str, Figures] = {
     "incidents": incidents.figures,
     "scan": scan.figures,
     "agent": agent.figures,
+    "ledger": ledger.figures,
 }
 PEERS: dict[str, Figures] = {"unleash": unleash.figures}
 

@@ -65,3 +65,16 @@ def test_the_holes_of_the_queues_own_pages_are_closed(client):
 
 def test_nothing_is_wrong_with_the_set_up():
     assert run_checks() == []
+
+
+def test_a_sealer_that_refuses_is_told_and_turns_nobody_away(client):
+    everybody_is_alive()
+    heartbeats.beat(heartbeats.SEALER, refuses="An old backup was put back.")
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 200
+    assert response.json()["checks"]["sealed"] == {
+        "is_well": False,
+        "says": "An old backup was put back.",
+    }

@@ -1,9 +1,13 @@
 import pytest
 from django.apps import apps
+from django.contrib import admin
+from django.core import serializers
+from django.db import connection, transaction
 
 from portal.models import Person, SilentChange, Tracked, version_digest
-from portal.services import actors
+from portal.services import actors, versions
 from tests.builders import a_person
+from tests.rollout.builders import a_rollout
 
 pytestmark = pytest.mark.django_db
 
@@ -40,23 +44,74 @@ def test_the_name_is_good_for_one_save_only():
         person.save()
 
 
+def from_a_fixture(model) -> None:
+    """What `loaddata` does with a row."""
+    row = {"model": model._meta.label_lower, "pk": 1, "fields": {}}
+    for each in serializers.deserialize("python", [row]):
+        each.save()
+
+
+WRITES = {
+    "save": lambda model: model().save(),
+    "save some fields": lambda model: model(pk=1).save(update_fields=["pk"]),
+    "create": lambda model: model.objects.create(),
+    "get_or_create": lambda model: model.objects.get_or_create(pk=987_654),
+    "update_or_create": lambda model: model.objects.update_or_create(pk=987_654),
+    "bulk_create": lambda model: model.objects.bulk_create([model()]),
+    "bulk_update": lambda model: model.objects.bulk_update([model()], ["pk"]),
+    "update": lambda model: model.objects.all().update(pk=1),
+    "update past the manager": lambda model: model._base_manager.update(pk=1),
+    "delete": lambda model: model().delete(),
+    "delete many": lambda model: model.objects.all().delete(),
+    "delete past the manager": lambda model: model._base_manager.all().delete(),
+    "loaddata": from_a_fixture,
+}
+
+
 @pytest.mark.parametrize("model", GOVERNED, ids=lambda model: model.__name__)
-@pytest.mark.parametrize(
-    "write",
-    [
-        lambda model: model.objects.all().update(pk=1),
-        lambda model: model.objects.all().delete(),
-        lambda model: model.objects.bulk_create([model()]),
-        lambda model: model.objects.bulk_update([model()], ["pk"]),
-        lambda model: model().save(),
-        lambda model: model().delete(),
-        lambda model: model.objects.create(),
-    ],
-    ids=["update", "delete", "bulk_create", "bulk_update", "save", "remove", "create"],
-)
+@pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
 def test_no_governed_row_changes_in_silence(model, write):
+    """A3: write paths by governed models."""
     with pytest.raises(SilentChange):
         write(model)
+
+
+@pytest.mark.parametrize("model", GOVERNED, ids=lambda model: model.__name__)
+def test_no_governed_row_has_relations_that_change_in_silence(model):
+    pages = admin.site._registry.get(model)
+
+    assert model._meta.many_to_many == ()
+    assert pages is None or not pages.inlines
+
+
+@pytest.mark.parametrize("model", GOVERNED, ids=lambda model: model.__name__)
+def test_the_database_refuses_to_change_a_version(model):
+    table = model.history.model._meta.db_table
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass", [table]
+        )
+        names = {name for (name,) in cursor.fetchall()}
+
+    assert {"written_once", "never_emptied"} <= names
+
+
+def test_what_a_hand_in_the_database_changes_is_found():
+    a_rollout()
+    a_person("qa")
+    changed = set()
+
+    for model in (each for each in GOVERNED if each._base_manager.exists()):
+        assert list(versions.silent_changes(model)) == []
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL session_replication_role = replica")
+            cursor.execute(f"DELETE FROM {model._meta.db_table}")
+            assert list(versions.silent_changes(model)), model
+            changed.add(model)
+            transaction.set_rollback(True)
+
+    assert len(changed) >= 6
 
 
 def test_a_password_hash_may_be_renewed_without_a_version():
