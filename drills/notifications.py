@@ -5,7 +5,7 @@ from typing import Any
 from drills.domain.incidents import BLOCKING, Kind
 from drills.domain.incidents import Severity as Severities
 from drills.domain.verbs import Verb
-from drills.models import Drill, DrillSchedule, Incident, IncidentTask
+from drills.models import BreakGlass, Drill, DrillSchedule, Incident, IncidentTask
 from portal.domain.notifications import Severity
 from portal.services.notifications import Event, Place, register
 from rollout.models import RolloutKind
@@ -98,6 +98,31 @@ register(
         meaning="Somebody has to do something because of an incident.",
         facts=("incident", "owner", "due_at", "is_required"),
         place=_place_of_task,
+    ),
+)
+
+
+def _place_of_glass(broken: BreakGlass, details: dict[str, Any]) -> Place:
+    return Place(broken.rollout.key)
+
+
+register(
+    Verb.GLASS_BROKEN,
+    Event(
+        name="glass.broken",
+        meaning="Two people pass over precautions because of an incident.",
+        severity=Severity.CRITICAL,
+        facts=("incident", "precautions", "expires_at", "review_due_at"),
+        place=_place_of_glass,
+    ),
+)
+register(
+    Verb.GLASS_REVIEWED,
+    Event(
+        name="glass.reviewed",
+        meaning="A third person has written down whether it was right.",
+        facts=("incident",),
+        place=_place_of_glass,
     ),
 )
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -11,14 +12,16 @@ from drills.domain.scenarios import PLANS, Scenario
 from drills.domain.tasks import TaskState
 from drills.domain.verbs import Verb
 from drills.models import (
+    BreakGlass,
     Drill,
     DrillSchedule,
     Incident,
     IncidentLink,
     IncidentTask,
 )
-from drills.services import drills, obstacles, schedules, standing
-from portal import clock
+from drills.services import break_glass, drills, obstacles, schedules, standing
+from portal import banners, clock
+from portal.banners import Banner
 from portal.dashboard import Panel, register
 from portal.domain.roles import May
 from portal.models import Actor
@@ -71,6 +74,37 @@ def unacknowledged(actor: Actor) -> list[Need]:
             says=f"Severity {each.severity}: {each.says}",
         )
         for each in found.order_by("severity", "-pk")[:MOST_NEEDS]
+    ]
+
+
+def broken_glass() -> list[Banner]:
+    """Precautions that are passed over now: on every page, for everybody."""
+    return [
+        Banner(
+            says=f"Glass is broken for {broken.rollout}, until "
+            f"{broken.expires_at:%H:%M} UTC: {', '.join(broken.precautions)} passed "
+            f"over because of {broken.incident}.",
+            url=reverse("admin:drills_breakglass_change", args=[broken.pk]),
+        )
+        for broken in break_glass.in_force()
+    ]
+
+
+def reviews_of_broken_glass(actor: Actor) -> list[Need]:
+    """Broken glass that this person could review."""
+    person = actor.person_behind
+    if person is None or not may(actor, May.WORK_INCIDENT):
+        return []
+    waiting = BreakGlass.objects.filter(reviewed_at=None).exclude(
+        Q(asked_by=person) | Q(confirmed_by=person)
+    )
+    return [
+        Need(
+            url=reverse("admin:drills_breakglass_change", args=[broken.pk]),
+            title=f"Review the broken glass · {broken.incident}",
+            says=f"By {broken.review_due_at:%Y-%m-%d %H:%M} UTC: {broken.reason}",
+        )
+        for broken in waiting.select_related("incident")[:MOST_NEEDS]
     ]
 
 
@@ -155,6 +189,8 @@ def about_run(run: Run) -> list[Elsewhere]:
 
 ELSEWHERE.append(about_run)
 NEEDS += [unacknowledged, tasks_of, drills_to_observe, drills_due]
+NEEDS.append(reviews_of_broken_glass)
+banners.register(broken_glass)
 ROUTINE.update({Verb.DRILL_STEPPED, Verb.DRILL_CAPTURED})
 register(Panel(15, "drills/panels/incidents.html", open_incidents))
 register(Panel(35, "drills/panels/drills.html", practice_box))

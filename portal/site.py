@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from unfold.sites import UnfoldAdminSite
 
-from portal import own_account, signing_in, welcome
+from portal import banners, own_account, signing_in, welcome
 from portal.services import people, second_factors
 from portal.sessions import actor_of
 
@@ -39,6 +39,14 @@ class PortalAdminSite(UnfoldAdminSite):
                 name="second_factor",
             ),
         ]
+
+    def extra_context(
+        self, context: dict[str, Any], request: HttpRequest
+    ) -> dict[str, Any]:
+        """What every page of somebody who is in shows besides."""
+        if self.has_permission(request):
+            context["banners"] = banners.shown()
+        return context
 
     def has_permission(self, request: HttpRequest) -> bool:
         return request.user.is_active and bool(getattr(request.user, "roles", ()))

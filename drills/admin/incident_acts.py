@@ -5,6 +5,7 @@ from typing import Any
 
 from django.urls import reverse
 
+from drills.admin import break_glass
 from drills.admin.incident_forms import (
     HandOverForm,
     LinkForm,
@@ -252,6 +253,7 @@ ACTS = (
         hidden=lambda incident, actor: _is_over(incident, actor) or not incident.steps,
         effects=lambda incident: ["Recording a step again adds; the newest counts."],
     ),
+    break_glass.INCIDENT_ACT,
     Act(
         name="hand_over",
         title="Hand over",

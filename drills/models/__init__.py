@@ -1,5 +1,6 @@
 """The tables of incidents, of the matrix and of drills."""
 
+from drills.models.break_glass import BreakGlass
 from drills.models.checklists import StepResult
 from drills.models.drills import (
     Drill,
@@ -23,6 +24,7 @@ from drills.models.verification import (
 )
 
 __all__ = [
+    "BreakGlass",
     "Drill",
     "DrillCapture",
     "DrillLever",

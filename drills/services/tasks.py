@@ -10,7 +10,7 @@ from drills.domain.tasks import Act, TaskState
 from drills.domain.timeline import EntryKind
 from drills.domain.verbs import Verb
 from drills.models import IncidentTask
-from drills.services import incidents, timelines
+from drills.services import break_glass, incidents, timelines
 from drills.services.handovers import worker
 from portal import clock
 from portal.domain.redaction import redact
@@ -82,6 +82,7 @@ def move(task_id: int, act: Act, *, by: Actor, reason: str) -> IncidentTask:
         raise NotFound(f"There is no task {task_id}.")
     incident = incidents.locked(known.incident_id)
     require(by, May.WORK_INCIDENT, rollout=incident.rollout.key)
+    break_glass.check_task(known)
     task = IncidentTask.objects.select_for_update(no_key=True).get(pk=task_id)
     task.state = domain.after(TaskState(task.state), act)
     task.ended_at = None if task.state == TaskState.OPEN else clock.now()

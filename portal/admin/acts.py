@@ -212,14 +212,14 @@ class ActsMixin:
         return reverse(name, args=[] if subject is None else [subject.pk])
 
     def _act_view(self, request: HttpRequest, act: Act, pk: str | None) -> HttpResponse:
+        actor = actor_of(request)
+        if not may(actor, act.may):
+            raise PermissionDenied
         subject = None
         if not act.is_on_list:
             subject = self.get_object(request, pk)
             if subject is None:
                 return self._get_obj_does_not_exist_redirect(request, self.opts, pk)
-        actor = actor_of(request)
-        if not may(actor, act.may):
-            raise PermissionDenied
         form_class = (
             with_password(act.form, request) if act.needs_password else act.form
         )

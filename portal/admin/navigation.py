@@ -35,6 +35,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _item("Incidents", "emergency_home", "drills_incident_changelist"),
                 _item("Tasks", "task_alt", "drills_incidenttask_changelist"),
+                _item("Break-glass", "destruction", "drills_breakglass_changelist"),
                 _item("Matrix", "table_chart", "drills_matrixrow_changelist"),
                 _item("Verification", "verified", "drills_verificationrun_changelist"),
             ],

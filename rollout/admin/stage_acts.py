@@ -183,7 +183,7 @@ def _what_lacks(stage: Stage) -> Shown:
 
 def say_in(stage: Stage) -> dict[str, Any]:
     """The checks that a promotion has to pass, and how many it does not."""
-    checks = [promotions.shown(stage), *readiness.checks(stage)]
+    checks = [promotions.shown(stage), *readiness.checks_for_people(stage)]
     lacking = sum(not check.is_met for check in checks)
     return {"checks": checks, "lacking": lacking}
 

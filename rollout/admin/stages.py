@@ -59,7 +59,7 @@ def next_step(stage: Stage) -> NextStep | None:
     if state not in OPEN_STATES:
         return None
     names = [each.name for each in promotions.targets(stage)]
-    checks = [promotions.shown(stage), *readiness.checks(stage)]
+    checks = [promotions.shown(stage), *readiness.checks_for_people(stage)]
     if state == StageState.HOLDING:
         checks.insert(0, _on_hold(stage))
     title = f"Promotion to {' or '.join(names)}" if names else "Stay: the last stage"

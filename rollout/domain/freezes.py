@@ -25,7 +25,8 @@ class Frozen:
     scope: Scope
     reason: str
     owner: str
-    expires_at: datetime
+    expires_at: datetime | None  # None: it is over when its cause is
+    link: str = "/admin/rollout/freeze/"
 
 
 def check_expiry(expires_at: datetime, *, now: datetime) -> None:
@@ -42,11 +43,12 @@ def check_unfrozen(freezes: Iterable[Frozen], *, stops: Scope) -> None:
     """Refuse what a freeze stops: expansion by any, other changes by theirs."""
     for freeze in freezes:
         if stops == Scope.EXPANSION or freeze.scope == Scope.CHANGES:
+            until = freeze.expires_at
+            ends = f" until {until:%d %b %H:%M} UTC" if until else ""
             raise WrongMoment(
-                f"Frozen by {freeze.owner} until {freeze.expires_at:%d %b %H:%M} UTC: "
-                f"{freeze.reason}",
+                f"Frozen by {freeze.owner}{ends}: {freeze.reason}",
                 code="FROZEN",
                 scope=str(freeze.scope),
-                expires_at=freeze.expires_at.isoformat(),
-                possible=["lift the freeze"],
+                expires_at=until.isoformat() if until else None,
+                possible=["lift the freeze"] if until else ["remove its cause"],
             )

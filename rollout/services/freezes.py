@@ -1,5 +1,6 @@
 """Freezes, and who is on call."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -17,6 +18,13 @@ from rollout.models import Freeze, OnCall, Rollout
 from rollout.services import rollouts
 
 ON_CALL_FOR = timedelta(hours=24)
+# What else freezes a rollout, by its id; later apps add theirs.
+_sources: list[Callable[[int], list[Frozen]]] = []
+
+
+def also_frozen(source: Callable[[int], list[Frozen]]) -> None:
+    """Have something else freeze rollouts; no act lifts that, its cause has to go."""
+    _sources.append(source)
 
 
 @transaction.atomic
@@ -92,10 +100,11 @@ def on(rollout_id: int) -> list[Frozen]:
     rows = Freeze.objects.filter(
         rollout_id=rollout_id, lifted_at=None, expires_at__gt=clock.now()
     ).select_related("owner")
-    return [
+    found = [
         Frozen(Scope(row.scope), row.reason, row.owner.name, row.expires_at)
         for row in rows
     ]
+    return found + [each for source in _sources for each in source(rollout_id)]
 
 
 def check_unfrozen(rollout_id: int, *, stops: Scope = Scope.EXPANSION) -> None:

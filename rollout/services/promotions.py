@@ -41,7 +41,7 @@ def promote_by_plan(stage_id: int, *, by: Actor, reason: str) -> Stage:
             code="APPROVAL_REQUIRED",
             possible=["request promotion"],
         )
-    _check(stage, {})
+    _check(stage, {}, is_by_plan=True)
     _promote(stage, {}, by=by, reason=reason, is_by_plan=True)
     return stage
 
@@ -82,6 +82,12 @@ def targets(stage: Stage) -> list[Stage]:
 def lacking(stage: Stage) -> list[str]:
     """What a promotion still lacks, each a sentence; empty when it could be."""
     return missing([shown(stage), *readiness.checks(stage), way_on(stage)])
+
+
+def lacking_for_people(stage: Stage) -> list[str]:
+    """The same, for two people who may have broken the glass."""
+    asked = readiness.checks_for_people(stage)
+    return missing([shown(stage), *asked, way_on(stage)])
 
 
 def way_on(stage: Stage) -> Check:
@@ -127,14 +133,14 @@ def _evidence(light: Light, says: str) -> Check:
     return Check(name="Evidence", light=light, says=says)
 
 
-def _check(stage: Stage, payload: dict) -> None:
+def _check(stage: Stage, payload: dict, *, is_by_plan: bool = False) -> None:
     freezes.check_unfrozen(stage.rollout_id)
     attempt = stages.open_attempt(stage)
     _check_state(stage, attempt)
     evaluation = evidence.latest(attempt) if attempt else None
     if evaluation is not None and not _is_judged_by_person(stage):
         evidence.check_own(evaluation, attempt)
-    if found := lacking(stage):
+    if found := (lacking if is_by_plan else lacking_for_people)(stage):
         raise WrongMoment(
             "This stage cannot be promoted yet. " + " ".join(found),
             code="NOT_READY",

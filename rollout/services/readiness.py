@@ -5,6 +5,7 @@ the right register theirs (drills, verification, incidents) when they are loaded
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from portal import clock
 from rollout.domain.readiness import Check, Light, light_until, missing
@@ -13,7 +14,9 @@ from rollout.services import evidence, freezes, stages
 
 ON_CALL_WARNS_S = 2 * 3600
 Ask = Callable[[Stage], Check]
+PassOver = Callable[[Stage], dict[str, str]]  # the key of a check, and by what
 _checks: dict[str, Ask] = {}
+_passed_over: list[PassOver] = []
 
 
 def register(name: str, ask: Ask) -> None:
@@ -24,6 +27,26 @@ def register(name: str, ask: Ask) -> None:
 def checks(stage: Stage) -> list[Check]:
     """Every check but the statistics, in the order in which they were registered."""
     return [ask(stage) for ask in _checks.values()]
+
+
+def pass_over(source: PassOver) -> None:
+    """Let people pass over checks that `source` names, with by what."""
+    _passed_over.append(source)
+
+
+def checks_for_people(stage: Stage) -> list[Check]:
+    """The same checks, for an act of two people: what they have broken the glass for
+    is amber instead of red, and says so. A plan that goes on by itself asks `checks`.
+    """
+    passed = {key: by for source in _passed_over for key, by in source(stage).items()}
+    found = []
+    for key, ask in _checks.items():
+        check = ask(stage)
+        if key in passed and not check.is_met:
+            says = f"passed over by {passed[key]}: {check.says}"
+            check = replace(check, light=Light.AMBER, says=says)
+        found.append(check)
+    return found
 
 
 def lacking(stage: Stage) -> list[str]:
@@ -100,8 +123,8 @@ def no_freeze(stage: Stage) -> Check:
         light=Light.RED,
         says=f"frozen by {first.owner}: {first.reason}",
         expires_at=first.expires_at,
-        remedy="Lift the freeze",
-        link="/admin/rollout/freeze/",
+        remedy="Lift the freeze" if first.expires_at else "Remove its cause",
+        link=first.link,
     )
 
 
