@@ -13,7 +13,7 @@ from portal.domain.tables import harmless
 from portal.models import Actor, LedgerEntry
 from portal.services import proofs
 
-WINDOW = 200_000  # lines that one page looks through
+WINDOW = 50_000  # lines that one page looks through
 PAGE = 100
 MOST_EXPORTED = 100_000
 MOST_ACTORS = 200
