@@ -5,7 +5,14 @@ from typing import Any
 from drills.domain.incidents import BLOCKING, Kind
 from drills.domain.incidents import Severity as Severities
 from drills.domain.verbs import Verb
-from drills.models import BreakGlass, Drill, DrillSchedule, Incident, IncidentTask
+from drills.models import (
+    BreakGlass,
+    Drill,
+    DrillSchedule,
+    Incident,
+    IncidentTask,
+    Signoff,
+)
 from portal.domain.notifications import Severity
 from portal.services.notifications import Event, Place, register
 from rollout.models import RolloutKind
@@ -173,3 +180,66 @@ for _verb, _name, _how_bad, _meaning, _facts in _DRILLS:
             place=_place_of_drill,
         ),
     )
+
+
+def _place_of_gate(subject: Any, details: dict[str, Any]) -> Place:
+    """The rollout that is signed or opened."""
+    return Place(details["rollout"])
+
+
+def _place_of_signoff(signoff: Signoff, details: dict[str, Any]) -> Place:
+    return Place(signoff.pack.gate.rollout.key)
+
+
+_SIGNED = ("gate", "pack", "pack_hash", "role", "signer", "on_behalf_of", "expires_at")
+_GATES: list[tuple[Verb, str, Severity, str, tuple[str, ...]]] = [
+    (
+        Verb.PACK_ASSEMBLED,
+        "gate.pack_assembled",
+        Severity.INFO,
+        "The evidence of a release gate was put together.",
+        ("gate", "number", "pack_hash", "is_complete", "lacks"),
+    ),
+    (
+        Verb.GATE_SIGNED,
+        "gate.signed",
+        Severity.INFO,
+        "Somebody has signed a release gate: PASS.",
+        _SIGNED,
+    ),
+    (
+        Verb.GATE_REJECTED,
+        "gate.rejected",
+        Severity.WARNING,
+        "Somebody asks for changes before a release gate passes.",
+        _SIGNED,
+    ),
+    (
+        Verb.AVAILABILITY_OPENED,
+        "availability.opened",
+        Severity.WARNING,
+        "Option C was opened for general use.",
+        ("stage", "attempt", "pack_hash", "signed_by", "coverage"),
+    ),
+]
+for _verb, _name, _how_bad, _meaning, _facts in _GATES:
+    register(
+        _verb,
+        Event(
+            name=_name,
+            meaning=_meaning,
+            severity=_how_bad,
+            facts=_facts,
+            place=_place_of_gate,
+        ),
+    )
+register(
+    Verb.SIGNOFF_LAPSED,
+    Event(
+        name="gate.signature_stale",
+        meaning="A signature under a release gate does not count any more.",
+        severity=Severity.WARNING,
+        facts=("cause", "says", "pack_hash", "role", "signer"),
+        place=_place_of_signoff,
+    ),
+)

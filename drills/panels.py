@@ -9,6 +9,7 @@ from django.urls import reverse
 from drills.domain import drills as practice
 from drills.domain.incidents import Kind, State
 from drills.domain.scenarios import PLANS, Scenario
+from drills.domain.signoffs import SigningRole
 from drills.domain.tasks import TaskState
 from drills.domain.verbs import Verb
 from drills.models import (
@@ -18,8 +19,17 @@ from drills.models import (
     Incident,
     IncidentLink,
     IncidentTask,
+    ReleaseGate,
 )
-from drills.services import break_glass, drills, obstacles, schedules, standing
+from drills.services import (
+    break_glass,
+    delegations,
+    drills,
+    obstacles,
+    packs,
+    schedules,
+    standing,
+)
 from portal import banners, clock
 from portal.banners import Banner
 from portal.dashboard import Panel, register
@@ -188,7 +198,36 @@ def about_run(run: Run) -> list[Elsewhere]:
 
 
 ELSEWHERE.append(about_run)
-NEEDS += [unacknowledged, tasks_of, drills_to_observe, drills_due]
+
+
+def packs_to_sign(actor: Actor) -> list[Need]:
+    """Packs that wait for this person's signature, and may have it."""
+    person = actor.person_behind
+    roles = [role for role in SigningRole if may(actor, delegations.ACT_OF[role])]
+    if person is None or not roles:
+        return []
+    found = []
+    for gate in ReleaseGate.objects.filter(version__gt=0).select_related("rollout"):
+        pack = packs.newest(gate)
+        if pack is None or not pack.is_complete:
+            continue
+        signed = set(pack.signoffs.values_list("role", flat=True))
+        is_involved = pack.participants.filter(person=person).exists()
+        is_theirs = pack.signoffs.filter(person=person).exists()
+        open_roles = [role for role in roles if role not in signed]
+        if open_roles and not is_involved and not is_theirs:
+            found.append(
+                Need(
+                    url=reverse("admin:drills_releasegate_change", args=[gate.pk]),
+                    title=f"Sign gate {gate.letter} as {open_roles[0]} · {gate.title}",
+                    says=f"Pack {pack.number} of {gate.rollout} waits since "
+                    f"{pack.assembled_at:%Y-%m-%d %H:%M} UTC.",
+                )
+            )
+    return found[:MOST_NEEDS]
+
+
+NEEDS += [unacknowledged, tasks_of, drills_to_observe, drills_due, packs_to_sign]
 NEEDS.append(reviews_of_broken_glass)
 banners.register(broken_glass)
 ROUTINE.update({Verb.DRILL_STEPPED, Verb.DRILL_CAPTURED})

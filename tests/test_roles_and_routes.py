@@ -24,6 +24,9 @@ FOR_READERS = {
     "approval_reject",
     "approval_withdraw",
     "person_second_factor",
+    "releasegate_sign_as_architect",
+    "releasegate_sign_as_qa",
+    "delegation_end",
 }
 
 

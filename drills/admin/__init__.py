@@ -1,12 +1,23 @@
-"""What people see of incidents, of the matrix, of drills and of verification runs."""
+"""What people see: incidents, the matrix, drills, verification, release gates."""
 
 from drills.admin import (
     break_glass,
     drills,
     incidents,
     matrix,
+    packs,
+    release_gates,
     tasks,
     verification,
 )
 
-__all__ = ["break_glass", "drills", "incidents", "matrix", "tasks", "verification"]
+__all__ = [
+    "break_glass",
+    "drills",
+    "incidents",
+    "matrix",
+    "packs",
+    "release_gates",
+    "tasks",
+    "verification",
+]

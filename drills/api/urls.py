@@ -1,4 +1,4 @@
-"""Paths of incidents, of the matrix, of drills and of verification runs."""
+"""Paths of incidents, the matrix, drills, verification runs and release gates."""
 
 from django.urls import path
 
@@ -8,7 +8,9 @@ from drills.api import (
     durations,
     incidents,
     matrix,
+    packs,
     postmortems,
+    release_gates,
     verification,
     work,
 )
@@ -45,6 +47,19 @@ urlpatterns = [
     path("drill-lever/pull", drill_work.PullView.as_view()),
     path("drill-lever/release", drill_work.ReleaseView.as_view()),
     path("drill-schedules", drill_work.SchedulesView.as_view()),
+    path("gates", release_gates.GatesView.as_view()),
+    path("gates/<str:letter>", release_gates.GateView.as_view()),
+    path("gates/<str:letter>/propose", release_gates.ProposeGateView.as_view()),
+    path("gates/<str:letter>/request-waiver", release_gates.WaiveView.as_view()),
+    path("gates/<str:letter>/packs", packs.GatePacksView.as_view()),
+    path("evidence-packs/<str:pack_hash>", packs.PackView.as_view()),
+    path("evidence-packs/<str:pack_hash>/archive", packs.ArchiveView.as_view()),
+    path(
+        "evidence-packs/<str:pack_hash>/files/<path:path>",
+        packs.PackFileView.as_view(),
+    ),
+    path("signoffs", release_gates.SignoffsView.as_view()),
+    path("stages/<slug:stage>/request-availability", release_gates.OpenView.as_view()),
     path("matrix", matrix.MatrixView.as_view()),
     path("matrix/<slug:key>", matrix.RowView.as_view()),
     path("matrix/<slug:key>/propose", matrix.ProposeView.as_view()),

@@ -1,4 +1,4 @@
-"""What can have been done to incidents, the matrix and drills, in the past tense."""
+"""What can have been done to incidents, drills and release gates, in the past tense."""
 
 from enum import StrEnum
 
@@ -54,3 +54,16 @@ class Verb(StrEnum):
     DRILL_LEVER_RELEASED = "drills.lever.released"
     DRILL_SCHEDULED = "drills.schedule.set"
     DRILL_DUE = "drills.schedule.found_due"
+    GATE_CREATED = "drills.release_gate.created"
+    GATE_CHANGED = "drills.release_gate.changed"
+    WAIVER_GRANTED = "drills.waiver.granted"
+    WAIVER_ENDED = "drills.waiver.ended"
+    PACK_ASKED = "drills.pack.asked"
+    PACK_ASSEMBLED = "drills.pack.assembled"
+    PACK_EXPORTED = "drills.pack.exported"
+    GATE_SIGNED = "drills.release_gate.signed"
+    GATE_REJECTED = "drills.release_gate.rejected"
+    SIGNOFF_LAPSED = "drills.signoff.found_stale"
+    SIGNING_DELEGATED = "drills.delegation.given"
+    DELEGATION_ENDED = "drills.delegation.ended"
+    AVAILABILITY_OPENED = "drills.availability.opened"

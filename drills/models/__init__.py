@@ -12,7 +12,10 @@ from drills.models.drills import (
 )
 from drills.models.incidents import Incident, Sighting
 from drills.models.matrix import MatrixRow
+from drills.models.packs import EvidencePack, PackOrder, PackParticipant
 from drills.models.postmortems import Postmortem
+from drills.models.release_gates import ReleaseGate, Waiver
+from drills.models.signoffs import Availability, Delegation, Signoff, SignoffLapse
 from drills.models.tasks import IncidentTask
 from drills.models.timelines import IncidentLink, TimelineEntry
 from drills.models.timers import IncidentTimer
@@ -24,24 +27,33 @@ from drills.models.verification import (
 )
 
 __all__ = [
+    "Availability",
     "BreakGlass",
+    "Delegation",
     "Drill",
     "DrillCapture",
     "DrillLever",
     "DrillNote",
     "DrillSchedule",
     "DrillStep",
+    "EvidencePack",
     "Incident",
     "IncidentLink",
     "IncidentTask",
     "IncidentTimer",
     "MatrixRow",
+    "PackOrder",
+    "PackParticipant",
     "Postmortem",
+    "ReleaseGate",
     "Sighting",
+    "Signoff",
+    "SignoffLapse",
     "StepResult",
     "TimelineEntry",
     "VerificationHost",
     "VerificationResult",
     "VerificationRun",
     "VerificationVerdict",
+    "Waiver",
 ]

@@ -80,6 +80,12 @@ def _documents(run: Run) -> Iterable[tuple[str, str, int]]:
         yield INVENTORY, stored.digest, stored.size
 
 
+def is_about(path: str) -> bool:
+    """Whether a capture tells of the run, instead of being one of its artifacts."""
+    documents = tuple(f"{kind}.json revision " for kind in DocumentKind)
+    return path == INVENTORY or path.startswith(documents)
+
+
 def inventory_at(drill: Drill, moment: Moment) -> dict[str, Any] | None:
     """What the run had at a moment, by name and digest; None if that was not kept."""
     kept = drill.captures.filter(moment=moment, path=INVENTORY).first()

@@ -220,9 +220,8 @@ class ActsMixin:
             subject = self.get_object(request, pk)
             if subject is None:
                 return self._get_obj_does_not_exist_redirect(request, self.opts, pk)
-        form_class = (
-            with_password(act.form, request) if act.needs_password else act.form
-        )
+        proves = act.needs_password and not _only_looks(act, request)
+        form_class = with_password(act.form, request) if proves else act.form
         if request.method != "POST":
             if subject is not None and act.hidden(subject, actor):
                 messages.info(request, f"{act.title}: there is nothing to do any more.")
@@ -238,7 +237,7 @@ class ActsMixin:
             )
         foreseen = None
         if form.is_valid():
-            if act.needs_password:
+            if proves:
                 actor = form.proven
             try:
                 if act.foresee:
@@ -337,10 +336,25 @@ class ActsMixin:
             "about": act.about(subject) if act.about else None,
             "since": since,
             "foreseen": None if is_refused else foreseen,
+            "proof": _proof(act, request, subject) if foreseen else [],
             "is_other": foreseen is not None and bool(shown) and not is_refused,
         }
         status = 422 if is_refused else 200
         return TemplateResponse(request, "portal/act.html", context, status=status)
+
+
+def _only_looks(act: Act, request: HttpRequest) -> bool:
+    """Whether this is the step before anything is done; it takes no proof."""
+    return act.foresee is not None and "shown" not in request.POST
+
+
+def _proof(act: Act, request: HttpRequest, subject: Any) -> list[forms.BoundField]:
+    """The fields by which somebody proves who they are, beside the last button."""
+    if not act.needs_password:
+        return []
+    form = with_password(act.form, request)(subject=subject)
+    own = act.form(subject=subject).fields
+    return [field for field in form if field.name not in own]
 
 
 def _key_of(request: HttpRequest) -> str:

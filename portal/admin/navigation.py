@@ -48,6 +48,17 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": "Release",
+            "items": [
+                _item("Release gates", "approval", "drills_releasegate_changelist"),
+                _item("Packs", "package_2", "drills_evidencepack_changelist"),
+                _item("Signatures", "signature", "drills_signoff_changelist"),
+                _item("Waivers", "rule", "drills_waiver_changelist"),
+                _item("Delegations", "forward", "drills_delegation_changelist"),
+                _item("Availability", "public", "drills_availability_changelist"),
+            ],
+        },
+        {
             "title": "Evidence",
             "items": [
                 _item("Evaluations", "balance", "rollout_evaluation_changelist"),

@@ -43,6 +43,8 @@ class May(StrEnum):
     WORK_INCIDENT = "work_incident"
     SIGN_AS_ARCHITECT = "sign_as_architect"
     SIGN_AS_QA = "sign_as_qa"
+    ASSEMBLE_PACK = "assemble_pack"
+    PROPOSE_WAIVER = "propose_waiver"
     WAIVE = "waive"
     MANAGE_ACCESS = "manage_access"
     CONFIRM_ACCESS = "confirm_access"
@@ -120,6 +122,8 @@ GRANTS: dict[Role, frozenset[May]] = {
             May.CONDUCT_DRILL,
             May.OBSERVE_DRILL,
             May.WORK_INCIDENT,
+            May.ASSEMBLE_PACK,
+            May.PROPOSE_WAIVER,
             May.INGEST,
             May.REQUEUE_JOB,
             May.REDELIVER,
@@ -137,6 +141,8 @@ GRANTS: dict[Role, frozenset[May]] = {
             May.CONDUCT_DRILL,
             May.OBSERVE_DRILL,
             May.WORK_INCIDENT,
+            May.ASSEMBLE_PACK,
+            May.PROPOSE_WAIVER,
             May.INGEST,
             May.REQUEUE_JOB,
             May.REDELIVER,
@@ -181,6 +187,8 @@ SCOPE_GRANTS: dict[Scope, frozenset[May]] = {
             May.PROPOSE_CHANGE,
             May.REDELIVER,
             May.PROPOSE_ALLOWANCE,
+            May.ASSEMBLE_PACK,
+            May.PROPOSE_WAIVER,
         }
     ),
     Scope.KILL: frozenset({May.ENGAGE_SWITCH}),
@@ -191,7 +199,7 @@ SCOPE_GRANTS: dict[Scope, frozenset[May]] = {
 SYSTEM_GRANTS: frozenset[May] = frozenset(
     SAFETY
     | {May.READ, May.INGEST, May.DECIDE, May.REPORT_RUNS, May.READ_DIRECTIVES}
-    | {May.RUN_VERIFICATION, May.CONDUCT_DRILL, May.SEAL}
+    | {May.RUN_VERIFICATION, May.CONDUCT_DRILL, May.ASSEMBLE_PACK, May.SEAL}
 )
 HOST_GRANTS: frozenset[May] = SYSTEM_GRANTS | {
     May.MANAGE_ACCESS,

@@ -310,14 +310,31 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
+EVERYBODY = 100  # percent
+
+
 def check_widening(
-    state: str, plan: StagePlan, *, before: float, wanted: float
+    state: str,
+    plan: StagePlan,
+    *,
+    before: float,
+    wanted: float,
+    is_last: bool = False,
 ) -> None:
     """Refuse a wider coverage, in percent, that nothing speaks for.
 
     A stage that is held or left behind is not widened; one that is open and has a bar
-    widens step by step, each when its evidence has shown the bar.
+    widens step by step, each when its evidence has shown the bar. The last step of the
+    last stage is general availability, which is an act of its own.
     """
+    if is_last and wanted >= EVERYBODY:
+        raise WrongMoment(
+            "The last stage is opened for everybody by general availability: with the "
+            "release gate signed, by two people.",
+            code="GENERAL_AVAILABILITY",
+            state=str(state),
+            possible=["request general availability"],
+        )
     if state in (StageState.HOLDING, StageState.PROMOTED):
         raise WrongMoment(
             f"A stage that is {state} is not widened.",

@@ -113,6 +113,15 @@ def shown(stage: Stage) -> Check:
             remedy="Change the coverage",
             link=f"/admin/rollout/stage/{stage.pk}/act/coverage/",
         )
+    return proven(stage)
+
+
+def proven(stage: Stage) -> Check:
+    """The evidence of the stage shows its bar, whatever its coverage is."""
+    plan = StagePlan.from_json(stage.plan)
+    attempt = stages.open_attempt(stage)
+    if attempt is None:
+        return _evidence(Light.RED, "the stage is not open")
     if plan.is_judged_by_person or plan.promote_bar is None:
         return _evidence(Light.GREEN, "a person judges it; there is no bar to reach")
     evaluation = evidence.latest(attempt)

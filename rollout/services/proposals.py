@@ -17,8 +17,8 @@ from rollout.domain.edits import Edit
 from rollout.domain.exposure import Risk, risk_of, worst
 from rollout.domain.freezes import Scope
 from rollout.domain.stages import StagePlan, check_widening
-from rollout.models import Change, Rollout
-from rollout.services import configuration, freezes, snapshots
+from rollout.models import Change, Rollout, RolloutKind
+from rollout.services import configuration, freezes, rollouts, snapshots
 
 Wanted = Callable[[dict[str, Any]], Any]  # a new configuration from the present one
 
@@ -151,7 +151,15 @@ def check_widened(change: Change) -> None:
         for edit in edits_of(change)
         if edit.parts[::2] == ["stages", "coverage"] and edit.after > edit.before
     }
+    is_live = change.rollout.kind == RolloutKind.LIVE
+    last = rollouts.last_stage(change.rollout) if is_live else None
     for stage in change.rollout.stages.filter(key__in=widened):
         plan = StagePlan.from_json(stage.plan)
         edit = widened[stage.key]
-        check_widening(stage.state, plan, before=edit.before, wanted=edit.after)
+        check_widening(
+            stage.state,
+            plan,
+            before=edit.before,
+            wanted=edit.after,
+            is_last=stage == last,
+        )

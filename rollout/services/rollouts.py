@@ -31,6 +31,15 @@ def locked(rollout_id: int) -> Rollout:
     return Rollout.objects.select_for_update(no_key=True).get(pk=rollout_id)
 
 
+def last_stage(rollout: Rollout) -> Stage | None:
+    """The stage after which nothing comes; its last step is general availability."""
+    used = rollout.stages.exclude(state=StageState.DISABLED)
+    found = used.order_by("position").last()
+    if found is not None:
+        found.rollout = rollout
+    return found
+
+
 def hold_switch_still(rollout_id: int) -> None:
     """Keep the switch from being thrown until this transaction has ended.
 

@@ -28,13 +28,16 @@ plans = {
         query_classes=("*",), teams=("*",), modes=("*",), sensitivity="normal",
         forces_no_web=False, judged_gates=("A", "B", "C", "D", "E"),
         promote_bar=0.7, class_bar=0.68, floor=0.65, max_runs=60,
+        coverage_steps=(99.99,),  # everybody would be general availability
     ),
 }
 document = configuration.read(rollouts.find(key))
 offline = document["stages"]["offline-baseline"]["plan"]
 offline |= {"is_judged_by_person": True, "promote_bar": None, "class_bar": None}
 for name, plan in plans.items():
-    document["stages"][name] = {"coverage": 100, "plan": plan.to_json()}
+    document["stages"][name] = {
+        "coverage": plan.coverage_steps[-1], "plan": plan.to_json()
+    }
 change = changes.propose(
     key, proposals.replacement(document), by=sign_in("engineer"), reason="small bars"
 )

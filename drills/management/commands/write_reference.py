@@ -10,6 +10,7 @@ from django.core.management.base import CommandParser
 from drills.domain import baseline as drills_baseline
 from drills.domain import incidents, tasks
 from drills.domain import verbs as drills_verbs
+from drills.domain.release_gates import GATES
 from portal.commands import PortalCommand
 from portal.domain import approvals, jobs
 from portal.domain import notifications as told
@@ -109,6 +110,7 @@ def flags() -> str:
     header = ["", "stage", "teams", "query classes", "modes", "at most", "caps", "bar"]
     parts += [_table(header, stage_rows), "## Triggers\n", triggers()]
     parts += ["## Response matrix\n", matrix()]
+    parts += [f"## Release gate {letter}\n{gate(letter)}" for letter in GATES]
     return "\n".join(parts).replace("| * ", "| any ")
 
 
@@ -128,6 +130,18 @@ def triggers() -> str:
     ]
     header = ["trigger", "fires when", "action", "rate", "count", "within", "rests"]
     return _table(header, rows)
+
+
+def gate(letter: str) -> str:
+    """A release gate that ships: each item of its rubric, and what that rests on."""
+    ships = GATES[letter]
+    says = {item.key: item.says for item in ships.rubric}
+    rows = [
+        [says[each.item], each.title, each.threshold, f"`{each.source}` {each.of}"]
+        for each in ships.requirements
+    ]
+    header = ["rubric", "requirement", "threshold", "source"]
+    return f"\n{ships.title}: {ships.purpose}\n\n{_table(header, rows)}"
 
 
 def matrix() -> str:

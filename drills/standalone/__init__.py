@@ -1,0 +1,1 @@
+"""What ships in evidence packs, and runs without the portal."""
