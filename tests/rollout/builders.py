@@ -14,6 +14,7 @@ from rollout.models import Rollout, Stage
 from rollout.services import changes, documents, rollouts, snapshots, stages
 from rollout.services.decisions import decide_for
 from tests.builders import a_person, an_actor
+from tests.rollout import seeded
 from tests.rollout.documents import a_manifest, raw, some_gates, spent
 
 KEY = baseline.ROLLOUT
@@ -28,8 +29,7 @@ _numbers = count(1)
 
 def a_rollout() -> Rollout:
     """The baseline: twelve flags, four stages, nothing started."""
-    rollout, _ = rollouts.seed_baseline(by=actors.host(), reason="test")
-    return rollout
+    return seeded.seed()
 
 
 def two_people() -> tuple[Actor, Actor]:
