@@ -35,8 +35,9 @@ from portal.banners import Banner
 from portal.dashboard import Panel, register
 from portal.domain.roles import May
 from portal.models import Actor
-from portal.panels import MOST_NEEDS, NEEDS, ROUTINE, Need
+from portal.panels import MOST_NEEDS, NEEDS, Need
 from portal.services.access import may
+from portal.since import ROUTINE
 from rollout.admin.run_page import ELSEWHERE, Elsewhere
 from rollout.models import OPEN_STATES, RolloutKind, Run, Stage
 

@@ -5,7 +5,8 @@ from django.utils.module_loading import autodiscover_modules
 
 class PortalConfig(AppConfig):
     """Loads what the apps register: jobs, two-person acts, panels, health checks,
-    metrics, events, what is sealed at once, baselines, what follows from causes."""
+    metrics, events, what is sealed at once, baselines, what follows from causes,
+    what can be looked up."""
 
     name = "portal"
     default = True
@@ -14,7 +15,7 @@ class PortalConfig(AppConfig):
         autodiscover_modules(
             *("jobs", "approvables", "panels", "readiness", "checks"),
             *("figures", "notifications", "sealing", "services.metrics"),
-            *("baselines", "consequences"),
+            *("baselines", "consequences", "finders"),
         )
 
 

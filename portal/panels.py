@@ -11,9 +11,11 @@ from portal.admin.approvals import may_confirm, title_of
 from portal.dashboard import Panel, register
 from portal.domain.approvals import ApprovalState
 from portal.domain.notifications import EndpointState
+from portal.domain.verbs import Verb
 from portal.models import Actor, Approval, Endpoint, LedgerEntry
 from portal.services import health, notifications
 from portal.sessions import actor_of
+from portal.since import LOOKED_AT, ROUTINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +28,19 @@ class Need:
 
 
 SHOWN_LINES = 10
+FIRST_VISITS = 3  # to which the start page explains itself
 MOST_NEEDS = 50
-LOOKED_AT = 5000  # lines; so that a quiet past costs nothing
-ROUTINE: set[str] = set()  # verbs that tell no story; apps add theirs
 # What else waits for somebody; apps add theirs, and name the requests that they show.
 NEEDS: list[Callable[[Actor], Iterable[Need]]] = []
 SHOWN_BY_APPS: set[str] = set()
+
+
+def first_visit(request: HttpRequest) -> dict[str, Any]:
+    """A minute's walk through the page, for whoever is here for the first times."""
+    visits = LedgerEntry.objects.filter(
+        actor=actor_of(request), verb=Verb.PERSON_SIGNED_IN
+    )
+    return {"is_new": len(visits.order_by("-seq")[: FIRST_VISITS + 1]) <= FIRST_VISITS}
 
 
 def waiting_for_me(request: HttpRequest) -> dict[str, Any]:
@@ -87,6 +96,7 @@ def told(request: HttpRequest) -> dict[str, Any]:
 
 
 NEEDS.append(requests_of_others)
+register(Panel(5, "portal/panels/first_visit.html", first_visit, width="full"))
 register(Panel(40, "portal/panels/waiting_for_me.html", waiting_for_me, width="wide"))
 register(Panel(50, "portal/panels/parts.html", parts))
 register(Panel(55, "portal/panels/told.html", told))

@@ -90,6 +90,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.sessions.SessionLimits",
+    "portal.time_zones.TimeZones",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -365,7 +366,7 @@ UNFOLD = {
         ]
     },
     "STYLES": ["/static/portal/portal.css"],
-    "SCRIPTS": ["/static/portal/live.js"],
+    "SCRIPTS": ["/static/portal/live.js", "/static/portal/everywhere.js"],
     "COLORS": {
         "primary": {
             "50": "239 246 255",

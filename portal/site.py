@@ -14,7 +14,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from unfold.sites import UnfoldAdminSite
 
-from portal import banners, own_account, signing_in, welcome
+from portal import (
+    banners,
+    own_account,
+    search,
+    signing_in,
+    since,
+    welcome,
+    words,
+)
 from portal.services import people, second_factors
 from portal.sessions import actor_of
 
@@ -38,6 +46,9 @@ class PortalAdminSite(UnfoldAdminSite):
                 self.admin_view(self.second_factor),
                 name="second_factor",
             ),
+            path("find/", self.admin_view(self.find), name="find"),
+            path("since/", self.admin_view(self.since), name="since"),
+            path("words/", self.admin_view(self.words), name="words"),
         ]
 
     def extra_context(
@@ -102,3 +113,15 @@ class PortalAdminSite(UnfoldAdminSite):
     def second_factor(self, request: HttpRequest) -> HttpResponse:
         """Everybody's own second factor."""
         return own_account.second_factor(request, self.each_context(request))
+
+    def find(self, request: HttpRequest) -> HttpResponse:
+        """Looking something up."""
+        return search.page(request, self.each_context(request))
+
+    def since(self, request: HttpRequest) -> HttpResponse:
+        """What has changed since somebody was last here."""
+        return since.page(request, self.each_context(request))
+
+    def words(self, request: HttpRequest) -> HttpResponse:
+        """What the words mean."""
+        return words.page(request, self.each_context(request))

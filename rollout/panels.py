@@ -11,9 +11,10 @@ from portal import clock
 from portal.dashboard import Panel, register
 from portal.domain.roles import May
 from portal.models import Actor
-from portal.panels import MOST_NEEDS, NEEDS, ROUTINE, SHOWN_BY_APPS, Need
+from portal.panels import MOST_NEEDS, NEEDS, SHOWN_BY_APPS, Need
 from portal.services.access import may
 from portal.sessions import actor_of
+from portal.since import ROUTINE
 from rollout.admin.change_acts import is_author, may_approve
 from rollout.admin.evaluations import weakest_of
 from rollout.admin.fallback import TAKEN

@@ -17,6 +17,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "title": "Where we are",
             "items": [
                 _item("Start", "home", "index"),
+                _item("Search", "search", "find"),
+                _item("Since last time", "update", "since"),
                 _item("Stages", "stairs", "rollout_stage_changelist"),
                 _item("Flags", "flag", "rollout_flag_changelist"),
                 _item("Segments", "groups", "rollout_segment_changelist"),
