@@ -19,7 +19,8 @@ from tests.drills.signing import a_counting_drill, a_pack, a_ready_gate, sign
 from tests.rollout.builders import KEY
 from tests.rollout.test_admin import BACKEND
 
-pytestmark = pytest.mark.django_db
+# All of them, on both ways, take minutes.
+pytestmark = [pytest.mark.django_db, pytest.mark.faults]
 ROLES = ("engineer", "architect", "qa")
 LEGAL = {each for each in assignments(range(4)) if each.is_legal}
 
