@@ -45,7 +45,7 @@ ADMIN = "admin"
 SIMULATED = (
     *("--seed", "demo", "--prefix", "canary", "--runs", "40", "--rate", "8"),
     *("--speed", "1", "--stage-timeout", "45", "--pass-rate", "E=0.95"),
-    *("--fault", "gate_b_fail@2", "--fault", "hang@4", "--fault", "crash@6"),
+    *("--fault", "gate_b_fail@2", "--fault", "hang@24", "--fault", "crash@6"),
     *("--fault", "citations_blocked@8"),
 )
 

@@ -38,7 +38,8 @@ FILL = """
 INSERT INTO rollout_run (rollout_id, run_id, kind, status, reported_status, cause,
     stage, mode, is_admitted, attempt_id, start_order, fingerprint, no_web,
     system_version, manifest_revision, manifest_digest, gates_revision, gates_digest,
-    last_seq, gates, created_at, finished_at, timeouts)
+    last_seq, gates, created_at, finished_at, timeouts,
+    awaits_fallback)
 SELECT (SELECT rollout_id FROM rollout_stage WHERE position = 0),
     '{prefix}-' || n, 'live', 'completed', 'completed', '', 'finalize', 'standard',
     true, (SELECT id FROM rollout_attempt WHERE number = {attempt}), n,
@@ -48,7 +49,7 @@ SELECT (SELECT rollout_id FROM rollout_stage WHERE position = 0),
     true, 'unknown', 1, '', 1, '', 0,
     '{{"A": {{"status": "pass", "reported": "pass", "retries": 0, "drift": [],
               "confirmed_by": null}}}}'::jsonb,
-    now(), now(), '{{}}'::jsonb
+    now(), now(), '{{}}'::jsonb, false
 FROM generate_series({first}, {last}) n
 """
 JUDGE = """
