@@ -94,7 +94,7 @@ class LivePortal:
             if "Ctrl-C" in line:
                 break
         else:  # it said no more, so it has ended
-            self.process.wait()
+            self.process.communicate()
         self.said = "".join(lines)
         assert self.process.poll() is None, self.said
         assert httpx.get(f"{self.url}/readyz").status_code == 200
