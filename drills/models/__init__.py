@@ -12,6 +12,7 @@ from drills.models.drills import (
 from drills.models.incidents import Incident, Sighting
 from drills.models.matrix import MatrixRow
 from drills.models.postmortems import Postmortem
+from drills.models.runbooks import OperatorRunbook, RunbookTick, RunbookUse
 from drills.models.tasks import IncidentTask
 from drills.models.timelines import IncidentLink, TimelineEntry
 from drills.models.timers import IncidentTimer
@@ -34,7 +35,10 @@ __all__ = [
     "IncidentTask",
     "IncidentTimer",
     "MatrixRow",
+    "OperatorRunbook",
     "Postmortem",
+    "RunbookTick",
+    "RunbookUse",
     "Sighting",
     "StepResult",
     "TimelineEntry",

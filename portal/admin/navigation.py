@@ -36,6 +36,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Incidents", "emergency_home", "drills_incident_changelist"),
                 _item("Tasks", "task_alt", "drills_incidenttask_changelist"),
                 _item("Matrix", "table_chart", "drills_matrixrow_changelist"),
+                _item("Runbooks", "menu_book", "drills_operatorrunbook_changelist"),
                 _item("Verification", "verified", "drills_verificationrun_changelist"),
             ],
         },
@@ -43,6 +44,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "title": "Practice",
             "items": [
                 _item("Drills", "exercise", "drills_drill_changelist"),
+                _item("Runbooks followed", "checklist", "drills_runbookuse_changelist"),
                 _item("Drill plans", "event_repeat", "drills_drillschedule_changelist"),
             ],
         },
@@ -102,7 +104,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         {
             "title": "Record",
             "items": [
-                _item("Ledger", "menu_book", "portal_ledgerentry_changelist"),
+                {"title": "Documents", "icon": "article", "link": reverse("documents")},
+                _item("Ledger", "receipt_long", "portal_ledgerentry_changelist"),
                 _item("Snapshots", "photo_camera", "rollout_snapshot_changelist"),
                 _item("Attempts", "repeat", "rollout_attempt_changelist"),
                 _item("Rules", "rule", "rollout_rule_changelist"),
