@@ -24,7 +24,7 @@ export PEERS
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-faults test-contract bench check lint format types requirements reference clean
+.PHONY: help run test test-faults test-contract test-browser bench check lint format types requirements reference clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,13 +33,16 @@ run: .venv/runtime ## Run the portal (PORT=8000, VAR=var, DEMO=1); Ctrl-C stops 
 	@exec $(BIN)/python -m portal.supervisor
 
 test: .venv/dev ## Run the suite (own servers: DATABASE_URL=..., REDIS_URL=...)
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not faults and not contract" $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not faults and not contract and not browser" $(ARGS)
 
 test-faults: .venv/dev ## Kill workers, stop servers, and see that nothing is lost
 	$(BIN)/python -m pytest -m faults $(ARGS)
 
 test-contract: .venv/contract $(NODE)/node_modules/.package-lock.json ## Have stock clients of others use the portal
 	$(BIN)/python -m pytest -m contract $(ARGS)
+
+test-browser: .venv/browser ## Work on pages in a real browser (CHROMIUM=/usr/bin/chromium)
+	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
 
 bench: .venv/dev ## Measure speed, as ratios (ARGS="edge cost", PEERS=1: others beside)
 	$(BIN)/python -m tests.bench $(ARGS)
@@ -75,6 +78,9 @@ requirements: ## Compile requirements*.txt from pyproject.toml (needs uv)
 	uv pip compile --group contract --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
 		-c requirements.txt --generate-hashes --quiet \
 		--custom-compile-command "make requirements" -o requirements-contract.txt
+	uv pip compile --group browser --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+		-c requirements.txt --generate-hashes --quiet \
+		--custom-compile-command "make requirements" -o requirements-browser.txt
 	$(PYTHON) .ci/explain_requirements.py
 
 reference: .venv/dev ## Generate docs/reference from the code
@@ -101,6 +107,10 @@ clean: ## Remove the environment and all data of this checkout
 
 .venv/contract: .venv/dev requirements-contract.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-contract.txt
+	@touch $@
+
+.venv/browser: .venv/dev requirements-browser.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-browser.txt
 	@touch $@
 
 $(NODE)/node_modules/.package-lock.json: $(NODE)/package-lock.json

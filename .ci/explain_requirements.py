@@ -10,7 +10,12 @@ REASON = re.compile(r'^\s*"([a-z0-9-]+)[^"]*",\s*#\s*(.+)$', re.MULTILINE)
 def main() -> None:
     """Rewrite the requirements files; doing it twice changes nothing."""
     reasons = dict(REASON.findall((ROOT / "pyproject.toml").read_text()))
-    names = ("requirements.txt", "requirements-dev.txt", "requirements-contract.txt")
+    names = (
+        "requirements.txt",
+        "requirements-dev.txt",
+        "requirements-contract.txt",
+        "requirements-browser.txt",
+    )
     for name in names:
         path = ROOT / name
         lines = [

@@ -5,6 +5,7 @@ from drills.services import (
     break_glass,
     matrix,
     release_gates,
+    runbooks,
     waivers,
 )
 from portal.services.approvals import register
@@ -15,3 +16,5 @@ register(matrix.retire)
 register(release_gates.change)
 register(waivers.grant)
 register(availability.open_up)
+register(runbooks.change)
+register(runbooks.retire)

@@ -27,6 +27,7 @@ urlpatterns = [
     path("api/v1/", include("portal.api.urls")),
     path("api/v1/", include("rollout.api.urls")),
     path("api/v1/", include("drills.api.urls")),
+    path("", include("drills.urls")),
 ]
 
 handler400 = pages.bad_request

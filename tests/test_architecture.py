@@ -26,6 +26,7 @@ DOMAIN_LIBRARIES = {
     "semver",
     "jsonpatch",
     "jsonschema_rs",
+    "markdown_it",
 }
 # Functions with an actor and a reason that are only ever a part of an act.
 PARTS_OF_ACTS = {

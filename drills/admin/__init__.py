@@ -7,6 +7,7 @@ from drills.admin import (
     matrix,
     packs,
     release_gates,
+    runbooks,
     tasks,
     verification,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "matrix",
     "packs",
     "release_gates",
+    "runbooks",
     "tasks",
     "verification",
 ]

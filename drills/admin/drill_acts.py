@@ -13,11 +13,12 @@ from drills.admin.drill_forms import (
     ScheduleForm,
     StartForm,
 )
+from drills.admin.runbook_forms import FollowForm
 from drills.domain import drills as domain
 from drills.domain.drills import UNDER_WAY, VALID_FOR, Means, State
 from drills.domain.scenarios import PLANS, Plan
 from drills.models import Drill
-from drills.services import drills, hand_logs, obstacles, schedules
+from drills.services import drills, hand_logs, obstacles, runbook_uses, schedules
 from drills.services.hand_logs import Upload
 from portal.admin.acts import Act, Done
 from portal.domain.roles import May
@@ -57,6 +58,14 @@ def _start(plan: Plan) -> Act:
             "person has confirmed it.",
         ],
     )
+
+
+def _practise(drill: Drill, actor: Actor, said: Said) -> Done:
+    use = runbook_uses.start_in_drill(
+        said["runbook"], drill.pk, by=actor, reason=said["reason"]
+    )
+    page = reverse("admin:drills_runbookuse_change", args=[use.pk])
+    return Done(f"You practise {use.runbook.title!r}.", page)
 
 
 def _log(_: None, actor: Actor, said: Said) -> Done:
@@ -204,6 +213,15 @@ ACTS = (
         perform=_note,
         form=ChecklistForm,
         effects=lambda drill: ["Answering again adds; the newest counts."],
+    ),
+    Act(
+        name="practise_runbook",
+        title="Practise a runbook",
+        may=May.OBSERVE_DRILL,
+        perform=_practise,
+        form=FollowForm,
+        hidden=_unless(lambda drill: not drill.observer),
+        effects=lambda drill: ["Its steps are yours to tick off on their own page."],
     ),
     Act(
         name="attach",

@@ -9,11 +9,19 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from drills.admin.drill_acts import ACTS, SCHEDULE_ACTS
+from drills.admin.runbooks import progress_of
 from drills.domain import drills as domain
 from drills.domain.drills import COUNTS, Moment, Outcome, State
 from drills.domain.scenarios import CHECKLIST, PLANS, Phase, Scenario
 from drills.models import Drill, DrillCapture, DrillSchedule
-from drills.services import captures, drills, obstacles, standing
+from drills.services import (
+    captures,
+    drills,
+    obstacles,
+    runbook_uses,
+    runbooks,
+    standing,
+)
 from portal.admin.governed import GovernedAdmin
 from portal.streams import stream_url
 from rollout.models import OPEN_STATES, RolloutKind, Run, Stage
@@ -149,6 +157,8 @@ def _page_of(drill: Drill) -> dict[str, Any]:
         "counts": validity in COUNTS,
         "validity_says": says,
         "until": domain.counts_until(facts) if validity in COUNTS else None,
+        "runbooks": runbooks.for_scenario(drill.scenario),
+        "runbook_uses": progress_of(runbook_uses.within(drill.runbook_uses)),
         "observations": [each for each in notes if not each.item],
         "checklist": [
             (question, _last(notes, item)) for item, question in CHECKLIST.items()

@@ -17,6 +17,7 @@ from drills.admin.incident_forms import (
     StepForm,
     TaskForm,
 )
+from drills.admin.runbook_forms import FollowForm
 from drills.domain import incidents as domain
 from drills.domain.checklists import Finding
 from drills.domain.incidents import MOVES, OVER, REOPENS_WITHIN, Kind, State
@@ -29,6 +30,7 @@ from drills.services import (
     links,
     opening,
     postmortems,
+    runbook_uses,
     tasks,
 )
 from portal.admin.acts import Act, Basis, Done, ReasonForm, Shown
@@ -42,6 +44,14 @@ HOURS = int(REOPENS_WITHIN.total_seconds() / 3600)
 def page_of(incident: Incident) -> str:
     """The address of an incident's page."""
     return reverse("admin:drills_incident_change", args=[incident.pk])
+
+
+def _follow(incident: Incident, actor: Actor, said: Said) -> Done:
+    use = runbook_uses.start_in_incident(
+        said["runbook"], incident.pk, by=actor, reason=said["reason"]
+    )
+    page = reverse("admin:drills_runbookuse_change", args=[use.pk])
+    return Done(f"You follow {use.runbook.title!r}.", page)
 
 
 def _open(_: None, actor: Actor, said: Said) -> Done:
@@ -254,6 +264,15 @@ ACTS = (
         effects=lambda incident: ["Recording a step again adds; the newest counts."],
     ),
     break_glass.INCIDENT_ACT,
+    Act(
+        name="follow_runbook",
+        title="Follow a runbook",
+        may=May.WORK_INCIDENT,
+        perform=_follow,
+        form=FollowForm,
+        hidden=_is_over,
+        effects=lambda incident: ["Its steps are yours to tick off on their own page."],
+    ),
     Act(
         name="hand_over",
         title="Hand over",

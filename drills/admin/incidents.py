@@ -9,12 +9,13 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 
 from drills.admin.incident_acts import ACTS
+from drills.admin.runbooks import progress_of
 from drills.domain.durations import Span
 from drills.domain.incidents import Kind, State
 from drills.domain.roles import IncidentRole
 from drills.domain.timers import TimerKind
 from drills.models import Incident, IncidentLink, IncidentTimer
-from drills.services import checklists, durations, postmortems
+from drills.services import checklists, durations, postmortems, runbook_uses, runbooks
 from portal import clock
 from portal.admin.governed import GovernedAdmin
 from portal.streams import stream_url
@@ -146,6 +147,8 @@ def _page_of(incident: Incident) -> dict[str, Any]:
         "tasks": incident.tasks.select_related("owner").order_by("pk")[:MOST_SHOWN],
         "links": [_link(each) for each in incident.links.all()[:MOST_SHOWN]],
         "postmortem": postmortems.of(incident),
+        "runbooks": runbooks.for_row(incident.row.key) if incident.row else [],
+        "runbook_uses": progress_of(runbook_uses.within(incident.runbook_uses)),
     }
 
 

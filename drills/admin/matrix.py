@@ -15,7 +15,7 @@ from unfold.widgets import (
 
 from drills.domain.incidents import Severity
 from drills.models import MatrixRow
-from drills.services import matrix
+from drills.services import matrix, runbooks
 from portal.admin.acts import Act, Basis, Done, ReasonForm, Shown
 from portal.admin.governed import GovernedAdmin
 from portal.domain.approvals import ApprovalState
@@ -241,5 +241,6 @@ def _page_of(row: MatrixRow) -> dict[str, Any]:
             {"approval": each, "differences": _differences(row, each.payload)}
             for each in pending
         ],
+        "runbooks": runbooks.for_row(row.key),
         "incidents": row.incidents.order_by("is_over", "-pk")[:20],
     }

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from drills.api import (
+    documents,
     drill_work,
     drills,
     durations,
@@ -11,6 +12,8 @@ from drills.api import (
     packs,
     postmortems,
     release_gates,
+    runbook_uses,
+    runbooks,
     verification,
     work,
 )
@@ -28,6 +31,9 @@ urlpatterns = [
     path("incidents/<int:number>/tasks", work.TasksView.as_view()),
     path("incidents/<int:number>/tasks/<int:task>/<str:act>", work.TaskView.as_view()),
     path("incidents/<int:number>/postmortem", postmortems.PostmortemView.as_view()),
+    path(
+        "incidents/<int:number>/runbooks", runbook_uses.FollowInIncidentView.as_view()
+    ),
     path("incidents/<int:number>/<str:act>", incidents.MoveView.as_view()),
     path("verifications", verification.VerificationsView.as_view()),
     path("verifications/<int:number>", verification.VerificationView.as_view()),
@@ -39,6 +45,7 @@ urlpatterns = [
     path("drills/<int:number>/stop", drills.StopView.as_view()),
     path("drills/<int:number>/notes", drills.NotesView.as_view()),
     path("drills/<int:number>/observe", drills.ObserveView.as_view()),
+    path("drills/<int:number>/runbooks", runbook_uses.PractiseInDrillView.as_view()),
     path(
         "drills/<int:number>/artifacts/<path:path>",
         drill_work.DrillArtifactView.as_view(),
@@ -60,6 +67,20 @@ urlpatterns = [
     ),
     path("signoffs", release_gates.SignoffsView.as_view()),
     path("stages/<slug:stage>/request-availability", release_gates.OpenView.as_view()),
+    path("runbooks", runbooks.RunbooksView.as_view()),
+    path("runbooks/<slug:key>", runbooks.RunbookView.as_view()),
+    path("runbooks/<slug:key>/propose", runbooks.ProposeRunbookView.as_view()),
+    path(
+        "runbooks/<slug:key>/propose-retirement", runbooks.RetireRunbookView.as_view()
+    ),
+    path("runbook-uses/<int:number>", runbook_uses.RunbookUseView.as_view()),
+    path(
+        "runbook-uses/<int:number>/steps/<int:step>",
+        runbook_uses.RunbookStepView.as_view(),
+    ),
+    path("documents", documents.DocumentsView.as_view()),
+    path("documents/<slug:name>.md", documents.DocumentFileView.as_view()),
+    path("documents/<slug:name>", documents.DocumentView.as_view()),
     path("matrix", matrix.MatrixView.as_view()),
     path("matrix/<slug:key>", matrix.RowView.as_view()),
     path("matrix/<slug:key>/propose", matrix.ProposeView.as_view()),

@@ -15,6 +15,7 @@ from drills.models.matrix import MatrixRow
 from drills.models.packs import EvidencePack, PackOrder, PackParticipant
 from drills.models.postmortems import Postmortem
 from drills.models.release_gates import ReleaseGate, Waiver
+from drills.models.runbooks import OperatorRunbook, RunbookTick, RunbookUse
 from drills.models.signoffs import Availability, Delegation, Signoff, SignoffLapse
 from drills.models.tasks import IncidentTask
 from drills.models.timelines import IncidentLink, TimelineEntry
@@ -42,10 +43,13 @@ __all__ = [
     "IncidentTask",
     "IncidentTimer",
     "MatrixRow",
+    "OperatorRunbook",
     "PackOrder",
     "PackParticipant",
     "Postmortem",
     "ReleaseGate",
+    "RunbookTick",
+    "RunbookUse",
     "Sighting",
     "Signoff",
     "SignoffLapse",

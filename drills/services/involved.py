@@ -19,7 +19,10 @@ from rollout.domain.changes import ChangeState
 from rollout.models import RunDocument
 
 # Requests of these kinds of row, once confirmed, are what documents are made of.
-EDITED = {"drills.matrixrow": "the response matrix"}
+EDITED = {
+    "drills.matrixrow": "the response matrix",
+    "drills.operatorrunbook": "the runbooks",
+}
 
 
 @dataclass

@@ -9,7 +9,7 @@ from django.db.models import Model, QuerySet
 from drills.domain.incidents import Kind
 from drills.domain.packs import File
 from drills.models import Drill, Incident, ReleaseGate
-from drills.services import captures
+from drills.services import captures, documents
 from drills.services.sources import Sources
 from portal.domain.canonical import canonical
 from portal.services.ledger import plain
@@ -31,6 +31,8 @@ def of(gate: ReleaseGate, sources: Sources) -> Iterator[File]:
     yield from _verification(sources)
     yield from _evaluation(sources)
     yield from _incidents(gate)
+    for each in documents.render_all(gate.rollout.key, sources.now):
+        yield _file(f"documents/{each.file_name}", [each.markdown.encode()])
 
 
 def _configuration(gate: ReleaseGate, sources: Sources) -> Iterator[File]:

@@ -1,5 +1,6 @@
 """Whether a drill counts, until when, and whether a stage has what it needs."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,8 +17,8 @@ from drills.domain.drills import (
     Validity,
 )
 from drills.domain.scenarios import PLANS, Scenario
-from drills.models import Drill
-from drills.services import captures, twins
+from drills.models import Drill, DrillCapture
+from drills.services import twins
 from portal import clock
 from rollout.domain.readiness import Check, Light
 from rollout.models import Stage
@@ -45,10 +46,17 @@ class Standing:
 
 def facts_of(drill: Drill) -> Facts:
     """What decides whether a drill counts, as it is now."""
-    digests = captures.digests_of(drill)
-    standings = scans.standings(digests)
-    is_read = len(standings) == len(digests)
-    whole = list(drill.captures.filter(trouble="").values_list("moment", flat=True))
+    taken = list(drill.captures.all())
+    return facts_from(drill, taken, scans.standings({each.digest for each in taken}))
+
+
+def facts_from(
+    drill: Drill, taken: Collection[DrillCapture], read: Mapping[str, scans.Standing]
+) -> Facts:
+    """The same from what is at hand: its captures, and what contents count as now."""
+    digests = {each.digest for each in taken}
+    is_read = digests <= read.keys()
+    whole = [each.moment for each in taken if not each.trouble]
     moments = set(whole)
     is_both = Moment.UPLOADED in moments or moments >= {Moment.BEFORE, Moment.AFTER}
     return Facts(
@@ -56,7 +64,7 @@ def facts_of(drill: Drill) -> Facts:
         ended_at=drill.ended_at,
         is_observed=drill.observer_id is not None,
         captured=len(whole) if is_both else 0,
-        scan=domain.worst([each.verdict for each in standings.values()])
+        scan=domain.worst([read[digest].verdict for digest in digests])
         if is_read
         else None,
         fingerprint=drill.fingerprint,

@@ -39,6 +39,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Tasks", "task_alt", "drills_incidenttask_changelist"),
                 _item("Break-glass", "destruction", "drills_breakglass_changelist"),
                 _item("Matrix", "table_chart", "drills_matrixrow_changelist"),
+                _item("Runbooks", "menu_book", "drills_operatorrunbook_changelist"),
                 _item("Verification", "verified", "drills_verificationrun_changelist"),
             ],
         },
@@ -46,6 +47,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "title": "Practice",
             "items": [
                 _item("Drills", "exercise", "drills_drill_changelist"),
+                _item("Runbooks followed", "checklist", "drills_runbookuse_changelist"),
                 _item("Drill plans", "event_repeat", "drills_drillschedule_changelist"),
             ],
         },
@@ -116,7 +118,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         {
             "title": "Record",
             "items": [
-                _item("Ledger", "menu_book", "portal_ledgerentry_changelist"),
+                {"title": "Documents", "icon": "article", "link": reverse("documents")},
+                _item("Ledger", "receipt_long", "portal_ledgerentry_changelist"),
                 _item("Checkpoints", "approval", "portal_checkpoint_changelist"),
                 _item("Sealer keys", "encrypted", "portal_sealerkey_changelist"),
                 _item("Snapshots", "photo_camera", "rollout_snapshot_changelist"),

@@ -214,7 +214,7 @@ TRIGGERS: list[Trigger] = [
     Trigger(
         key="sources-blocked",
         kind=TriggerKind.SOURCES_BLOCKED,
-        action=Action.NOTIFY,
+        action=Action.HOLD,
         cooldown_s=_HOUR,
         at_least=3,
         description="Sources answer 403, 429 or a CAPTCHA.",

@@ -253,14 +253,15 @@ def test_a_run_that_went_well_between_them_ends_the_row(stage, settle):
     assert settle() == []
 
 
-def test_blocked_sources_are_told(stage, settle, told):
+def test_blocked_sources_hold_the_stage(stage, settle, told):
     admitted("one")
     blocked("one", count=2)
     assert settle() == []
 
     blocked("one", count=3)
 
-    assert settle() == [("sources-blocked", "notify", "done")]
+    assert settle() == [("sources-blocked", "hold", "done")]
+    assert state() == StageState.HOLDING
     assert told == [("sources-blocked", "one")]
     symptom = Symptom.objects.first()
     assert symptom.source == "citations/blocked-urls.json version 2"
@@ -403,7 +404,7 @@ def test_the_strongest_acts_and_the_others_are_told(stage, carry_out_jobs, told)
     assert fired() == [
         ("web-exposed", "roll_back", "done"),
         ("provider-failing", "hold", "outranked"),
-        ("sources-blocked", "notify", "outranked"),
+        ("sources-blocked", "hold", "outranked"),
     ]
     assert len(told) == 3
     assert not LedgerEntry.objects.filter(verb=Verb.STAGE_HELD).exists()

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 
 from drills.domain import baseline as drills_baseline
-from drills.domain import incidents, tasks
+from drills.domain import baseline_runbooks, documents, drills, incidents, tasks
 from drills.domain import verbs as drills_verbs
 from drills.domain.release_gates import GATES
 from portal.commands import PortalCommand
@@ -54,6 +54,7 @@ def states() -> str:
         "Directive": directives.MOVES,
         "Incident": incidents.MOVES,
         "Task of an incident": tasks.MOVES,
+        "Drill": drills.MOVES,
         "Approval": approvals.MOVES,
         "Job": jobs.MOVES,
         "Endpoint": told.ENDPOINT_MOVES,
@@ -76,7 +77,7 @@ def verbs() -> str:
 
 
 def flags() -> str:
-    """The baseline's flags, stages, triggers and matrix."""
+    """The baseline's flags, stages, triggers, matrix and runbooks."""
     rows = [
         [
             f"`{spec.key}`",
@@ -109,7 +110,7 @@ def flags() -> str:
     ]
     header = ["", "stage", "teams", "query classes", "modes", "at most", "caps", "bar"]
     parts += [_table(header, stage_rows), "## Triggers\n", triggers()]
-    parts += ["## Response matrix\n", matrix()]
+    parts += ["## Response matrix\n", matrix(), "## Runbooks\n", runbooks()]
     parts += [f"## Release gate {letter}\n{gate(letter)}" for letter in GATES]
     return "\n".join(parts).replace("| * ", "| any ")
 
@@ -162,6 +163,31 @@ def matrix() -> str:
     header = ["row", "symptom", "severity", "recognised by", "diagnosis"]
     header += ["rollback trigger", "fallback action", "artifacts"]
     return f"{drills_baseline.POLICY}\n\n{_table(header, rows)}"
+
+
+def runbooks() -> str:
+    """The baseline's runbooks; the portal has them in full."""
+    rows = [
+        [
+            f"`{key}`",
+            runbook.title,
+            str(len(runbook.steps)),
+            ", ".join(f"`{row}`" for row in runbook.rows),
+            ", ".join(f"`{scenario}`" for scenario in runbook.scenarios),
+        ]
+        for key, runbook in baseline_runbooks.RUNBOOKS.items()
+    ]
+    header = ["runbook", "title", "steps", "rows of the matrix", "drills"]
+    return _table(header, rows)
+
+
+def written() -> str:
+    """The documents that a portal writes."""
+    rows = [
+        [f"`{name}`", documents.TITLES[name], documents.SAYS[name]]
+        for name in documents.Name
+    ]
+    return f"# Documents\n\n{_table(['document', 'title', 'says'], rows)}"
 
 
 def counts() -> str:
@@ -221,6 +247,7 @@ PAGES = {
     "states.md": states,
     "verbs.md": verbs,
     "baseline.md": flags,
+    "documents.md": written,
     "metrics.md": counts,
     "events.md": events,
 }
