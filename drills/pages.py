@@ -18,6 +18,7 @@ from portal.errors import NotFound
 from portal.services.access import may
 from portal.sessions import actor_of
 from rollout.models import Rollout, RolloutKind
+from rollout.services import rollouts
 
 MOST_ROLLOUTS = 100
 MARKDOWN = "text/markdown; charset=utf-8"
@@ -49,6 +50,13 @@ def _asked_for(request: HttpRequest, keys: list[str]) -> str:
     return asked or keys[0]
 
 
+def _known(key: str) -> None:
+    try:
+        rollouts.find(key)
+    except NotFound as refusal:
+        raise Http404(str(refusal)) from None
+
+
 def _written(request: HttpRequest, name: str, keys: list[str]) -> Document:
     try:
         return documents.render(name, _asked_for(request, keys))
@@ -60,6 +68,8 @@ def _written(request: HttpRequest, name: str, keys: list[str]) -> Document:
 def listed(request: HttpRequest) -> HttpResponse:
     """Which documents there are."""
     keys = _keys()
+    if asked := request.GET.get("rollout", ""):
+        _known(asked)
     context = {
         **admin.site.each_context(request),
         "title": "Documents",

@@ -146,6 +146,7 @@ def everything() -> list[models.Model]:
         TriggerFiring,
         **{"trigger": trigger, "stage": stage, "attempt": attempt, "run": run},
         evaluation=evaluation,
+        action="switch_off",  # a word that nothing else here says
     )
     rollback = one(
         Rollback,

@@ -68,6 +68,12 @@ BELOW = {
     "incident",
 )
 OPERATIONAL = {"sighting", "verificationhost"}
+# They have pages and packs of their own, in which the documents are.
+SIGNED = {
+    *("releasegate", "waiver", "packorder", "evidencepack", "packparticipant"),
+    *("signoff", "signofflapse", "delegation", "availability", "breakglass"),
+    "drilllever",
+}
 
 
 def plain(text: str) -> str:
@@ -182,7 +188,7 @@ def test_every_fact_of_the_data_is_in_its_document():
 
 
 def test_every_table_of_practice_and_incidents_is_told_of():
-    told = set(DOCUMENT_OF) | OPERATIONAL
+    told = set(DOCUMENT_OF) | OPERATIONAL | SIGNED
 
     tables = {
         model._meta.model_name
