@@ -199,6 +199,7 @@ def test_every_table_of_practice_and_incidents_is_told_of():
     assert tables <= told
 
 
+SAID_TWICE = {"cancelled_at"}  # the timers of an incident stop at that moment, too
 TOLD = {
     (Name.PLAYBOOK, playbook): "FLAG RULE ATTEMPT TRIGGER FREEZE",
     (Name.DRILLS, drills_log): "DRILL STEP CAPTURE SCHEDULE LEVER",
@@ -213,7 +214,7 @@ def test_a_fact_that_is_told_no_more_is_found_missing(monkeypatch, name, writer)
 
     for constant in TOLD[name, writer].split():
         told = getattr(writer, constant)
-        for fact in told:
+        for fact in [each for each in told if each not in SAID_TWICE]:
             with monkeypatch.context() as patched:
                 patched.setattr(writer, constant, [n for n in told if n != fact])
                 body = plain(documents.render(name, KEY).body)
