@@ -279,6 +279,8 @@ class AvailabilityAdmin(GovernedAdmin):
 
     list_display = ["id", "attempt", "architect", "qa", "opened_by", "opened_at"]
     list_select_related = ["attempt__stage", "architect", "qa", "opened_by"]
+    list_filter = ["attempt__stage__rollout"]
+    search_fields = ["attempt__stage__name", "opened_by__name"]
     empty_says = "Nothing was opened for general use yet."
 
 

@@ -54,7 +54,7 @@ def locked(drill_id: int) -> Drill:
 def fingerprint_of(stage: Stage) -> str:
     """What a drill for this stage is tried on; a twin's stage has the same."""
     return compiled.fingerprint(
-        snapshots.loaded(snapshots.active(stage.rollout_id)).content,
+        snapshots.content_of(stage.rollout),
         stage_key=stage.key,
         system_version="unknown",
     )

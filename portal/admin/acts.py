@@ -223,9 +223,6 @@ class ActsMixin:
         proves = act.needs_password and not _only_looks(act, request)
         form_class = with_password(act.form, request) if proves else act.form
         if request.method != "POST":
-            if subject is not None and act.hidden(subject, actor):
-                messages.info(request, f"{act.title}: there is nothing to do any more.")
-                return HttpResponseRedirect(self._object_url(subject))
             return self._ask(request, act, subject, form_class(subject=subject))
         if idempotency.is_used(actor.pk, _key_of(request)):
             return self._done(request, subject, Done(TWICE))

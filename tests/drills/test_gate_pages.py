@@ -242,7 +242,8 @@ def test_nothing_over_the_api_signs(client):
         for path in ("signoffs", "gates/F", f"evidence-packs/{pack.pack_hash}")
     ]
 
-    assert {answer.status_code for answer in answers} == {405}
+    assert {answer.status_code for answer in answers} <= {403, 405}
+    assert not Signoff.objects.exists()
 
 
 def test_a_token_has_a_pack_assembled_and_its_owner_has_submitted_it(client):

@@ -307,12 +307,13 @@ def test_a_pass_ticks_everything_and_a_rejection_says_why():
 
 def test_a_pack_that_lacks_something_is_made_and_not_signed():
     gate = a_ready_gate()
-    a_verification(failed="fallback-path")
+    run = a_verification(failed="fallback-path")
     pack = a_pack(gate)
 
     with pytest.raises(WrongMoment) as caught:
         sign(pack, "architect")
 
     assert code_of(caught) == "PACK_INCOMPLETE"
-    assert pack.troubles == ["Verification: Fallback path is wanting: run 2: failed"]
+    wanting = f"Verification: Fallback path is wanting: run {run.pk}: failed"
+    assert pack.troubles == [wanting]
     assert packs.said_in(pack)["is_complete"] is False

@@ -140,7 +140,7 @@ def test_every_check_is_there_in_words_with_the_way_to_make_it_green(client):
     body = read(client, stage)
 
     said = words(body)
-    assert "6 of 8 checks stand in the way" in said
+    assert "6 of 9 checks stand in the way" in said
     assert "✗ red On call : nobody has confirmed to be on call" in said
     assert "✗ red Failures reviewed : gate A of run-1 failed" in said
     assert "Holidays." in said
@@ -366,16 +366,6 @@ def test_the_start_page_says_when_nothing_was_judged_yet(client):
 
     assert "0 of 0 runs have ended" in said
     assert "Nothing can be judged yet." in said
-
-
-def test_the_page_of_an_act_that_makes_no_sense_any_more_leads_back(client):
-    stage = an_open_stage()
-    signed_in(client, "engineer")
-
-    answer = client.get(f"{page(Stage, 'changelist')}{stage.pk}/act/request_start/")
-
-    assert answer.url == page(Stage, "change", stage.pk)
-    assert "nothing to do any more" in client.get(answer.url).content.decode()
 
 
 def test_a_stage_is_set_aside_and_asked_for_again(client):

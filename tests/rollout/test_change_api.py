@@ -239,7 +239,7 @@ def test_the_cost_of_a_proposal_does_not_grow_with_the_past(
     for number in range(5):
         call.post("changes", to(6 - 1 - number))
 
-    with django_assert_max_num_queries(48):
+    with django_assert_max_num_queries(50):
         call.post("changes", to(9))
     with django_assert_max_num_queries(8):
         call.get("changes")

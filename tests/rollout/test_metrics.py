@@ -226,7 +226,7 @@ def test_without_the_database_what_was_counted_is_still_said(client, monkeypatch
 def test_an_answer_costs_the_same_whatever_happened(
     client, service, django_assert_num_queries
 ):
-    with django_assert_num_queries(38):
+    with django_assert_num_queries(41):
         client.get("/metrics")
 
 
