@@ -46,7 +46,7 @@ PROOFS = {
     Proof.UNNAMED: "the run named no manifest that shows it",
     Proof.AWAITED: "manifest {revision}, which shows it, has not arrived yet",
     Proof.SHOWN: "shown by manifest {revision}",
-    Proof.CONTRADICTED: "CONTRADICTED by manifest {revision}",
+    Proof.CONTRADICTED: "contradicted by manifest {revision}",
 }
 
 
