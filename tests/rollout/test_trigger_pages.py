@@ -53,7 +53,7 @@ def test_firings_are_read_page_by_page_and_filtered(ask):
         "verification-failed",
     ]
     newest = page["items"][0]
-    assert (newest["run_id"], newest["outcome"]) == ("run-1", "done")
+    assert (newest["run_id"], newest["outcome"]) == ("run-1", "already")
     assert newest["facts"]["blocked_sources"] == 3
     (last,) = ask(page["next"])["items"]
     assert (last["subject"], last["outcome"]) == ("verification 16", "done")
