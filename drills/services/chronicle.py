@@ -169,6 +169,11 @@ TASK = (
     *("title", "owner", "due_at", "is_required", "state", "given_by", "given_at"),
     "ended_at",
 )
+GLASS = (
+    *("precautions", "reason", "asked_by", "confirmed_by", "begun_at", "expires_at"),
+    *("ended_at", "ended_by", "task", "review_due_at", "reviewed_at", "reviewed_by"),
+    "finding",
+)
 TIMER = ("kind", "since", "due_at", "stopped_at", "reminders")
 LINK = ("subject_type", "subject_id", "subject_name", "linked_by", "linked_at")
 
@@ -183,6 +188,9 @@ def _incidents(rollout: Rollout, most: int) -> str:
             *("results__recorded_by", "tasks__owner", "tasks__given_by", "timers"),
             *("timeline__actor", "links__linked_by", "runbook_uses__runbook"),
             *("runbook_uses__started_by", "runbook_uses__ticks__ticked_by"),
+            *("broken_glass__asked_by", "broken_glass__confirmed_by"),
+            *("broken_glass__ended_by", "broken_glass__reviewed_by"),
+            "broken_glass__task",
         ),
         most,
     )
@@ -213,6 +221,8 @@ def _incident(incident: Incident) -> str:
         table(incident.timers.all(), *TIMER),
         f"### Tasks of incident {number}",
         table(sorted(incident.tasks.all(), key=lambda each: each.pk), *TASK),
+        f"### Glass broken because of incident {number}",
+        table(sorted(incident.broken_glass.all(), key=lambda each: each.pk), *GLASS),
         f"### Links of incident {number}",
         table(links, *LINK),
         f"### Timeline of incident {number}",

@@ -9,6 +9,7 @@ from django.db import models
 from drills.domain.incidents import State
 from drills.domain.scenarios import Scenario
 from drills.models import (
+    BreakGlass,
     Drill,
     DrillCapture,
     DrillLever,
@@ -178,6 +179,13 @@ def everything() -> list[models.Model]:
     due = {"since": now, "due_at": now + timedelta(minutes=7), "rings_at": None}
     one(IncidentTimer, **later, **due)
     one(IncidentTask, **later, state="done")
+    review = one(IncidentTask, **later, state="open", ended_at=None, title="Look at it")
+    one(
+        BreakGlass,
+        **{"rollout": rollout, "task": review, "begun_at": now},
+        **{"expires_at": now + timedelta(hours=1), "precautions": ["incidents"]},
+        **later,
+    )
     one(IncidentLink, **later)
     one(TimelineEntry, **later)
     one(Postmortem, **later)

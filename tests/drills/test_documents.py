@@ -27,7 +27,7 @@ WHERE = {
     Name.TRANSCRIPT: "verificationrun verificationverdict verificationresult "
     "evaluation triggerfiring rollback reconciliation failurereview incident "
     "stepresult incidenttimer incidenttask incidentlink timelineentry postmortem "
-    "runbookuse runbooktick",
+    "runbookuse runbooktick breakglass",
 }
 DOCUMENT_OF = {
     model: name for name, all_of in WHERE.items() for model in all_of.split()
@@ -63,7 +63,7 @@ BELOW = {
 } | dict.fromkeys(
     [
         *("stepresult", "incidenttimer", "incidenttask", "incidentlink"),
-        *("timelineentry", "postmortem"),
+        *("timelineentry", "postmortem", "breakglass"),
     ],
     "incident",
 )
@@ -71,7 +71,7 @@ OPERATIONAL = {"sighting", "verificationhost"}
 # They have pages and packs of their own, in which the documents are.
 SIGNED = {
     *("releasegate", "waiver", "packorder", "evidencepack", "packparticipant"),
-    *("signoff", "signofflapse", "delegation", "availability", "breakglass"),
+    *("signoff", "signofflapse", "delegation", "availability"),
     "drilllever",
 }
 
@@ -204,7 +204,7 @@ TOLD = {
     (Name.PLAYBOOK, playbook): "FLAG RULE ATTEMPT TRIGGER FREEZE",
     (Name.DRILLS, drills_log): "DRILL STEP CAPTURE SCHEDULE LEVER",
     (Name.TRANSCRIPT, chronicle): "VERDICT RESULT EVALUATION FIRING ROLLBACK "
-    "RECONCILIATION INCIDENT TASK TIMER LINK",
+    "RECONCILIATION INCIDENT TASK TIMER LINK GLASS",
 }
 
 
