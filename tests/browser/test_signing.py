@@ -40,6 +40,7 @@ with transaction.atomic():  # no worker begins a drill that is over
 def portal(state_directory):
     live = LivePortal(state_directory)
     live.start()
+    wait_until(lambda: live.query("SELECT digest FROM drills_verificationhost"))
     live.manage("shell", "--no-imports", "--verbosity", "0", code=PREPARE)
     yield live
     live.stop()

@@ -14,6 +14,7 @@ from drills.models import (
     EvidencePack,
     ReleaseGate,
     Signoff,
+    VerificationHost,
     VerificationResult,
     VerificationRun,
     VerificationVerdict,
@@ -72,6 +73,8 @@ def a_verification(*, by: Actor | None = None, failed: str = "") -> Verification
     """A run of the four checks that has ended."""
     stage = Stage.objects.get(rollout__key=KEY, position=0)
     now = clock.now()
+    host = VerificationHost.objects.order_by("-looked_at").first()
+    suite = host.digest if host else SUITE
     run = VerificationRun(
         rollout=stage.rollout,
         reason="test",
@@ -83,7 +86,7 @@ def a_verification(*, by: Actor | None = None, failed: str = "") -> Verification
         VerificationResult(
             run=run,
             name=name,
-            suite_digest=SUITE,
+            suite_digest=suite,
             outcome=Outcome.FAILED if name == failed else Outcome.PASSED,
             exit_code=int(name == failed),
             started_at=now,
@@ -98,7 +101,7 @@ def a_verification(*, by: Actor | None = None, failed: str = "") -> Verification
         has_passed=not failed,
         says="All 4 checks passed." if not failed else f"{failed} failed.",
         suite=[],
-        suite_digest=SUITE,
+        suite_digest=suite,
         host="test",
         finished_at=now,
     ).save()
