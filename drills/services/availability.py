@@ -177,7 +177,6 @@ def _apply(stage: Stage, payload: dict[str, Any], *, by: Actor, reason: str) -> 
         opened,
         by=by,
         reason=reason,
-        also=[stage],
         rollout=stage.rollout.key,
         stage=stage.key,
         attempt=attempt.number,

@@ -103,7 +103,6 @@ def _apply(incident: Incident, payload: dict, *, by: Actor, reason: str) -> None
         broken,
         by=by,
         reason=reason,
-        also=[task],
         incident=incident.pk,
         precautions=broken.precautions,
         asked_by=str(asker),
@@ -159,7 +158,6 @@ def review(broken_id: int, finding: str, *, by: Actor, reason: str) -> BreakGlas
         broken,
         by=by,
         reason=reason,
-        also=[task],
         incident=broken.incident_id,
     )
     return broken

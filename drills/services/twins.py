@@ -101,7 +101,6 @@ def open_for(drill_id: int, *, by: Actor, reason: str) -> tuple[Rollout, str]:
         twin,
         by=by,
         reason=reason,
-        also=[drill, stage, attempt],
         drill=drill.pk,
         copy_of=live.key,
         stage=stage.key,

@@ -102,7 +102,6 @@ def _apply(
         waiver,
         by=by,
         reason=reason,
-        also=[before] if before else [],
         requirement=key,
         expires_at=waiver.expires_at,
     )

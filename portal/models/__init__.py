@@ -11,7 +11,13 @@ from portal.models.notifications import Delivery, DeliveryAttempt, Notification
 from portal.models.people import Person, RoleGrant
 from portal.models.second_factors import RecoveryCode, SecondFactor
 from portal.models.tokens import ApiToken
-from portal.models.tracked import Evidence, SilentChange, Tracked, version_digest
+from portal.models.tracked import (
+    Evidence,
+    SilentChange,
+    Tracked,
+    name_versions,
+    version_digest,
+)
 
 __all__ = [
     "Actor",
@@ -37,5 +43,6 @@ __all__ = [
     "SecondFactor",
     "SilentChange",
     "Tracked",
+    "name_versions",
     "version_digest",
 ]

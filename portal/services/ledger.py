@@ -1,10 +1,9 @@
 """Writing and checking the ledger."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +27,7 @@ from portal.domain.ledger import (
 )
 from portal.domain.redaction import redact, redact_value
 from portal.errors import Unavailable
-from portal.models import Actor, LedgerEntry, Tracked
+from portal.models import Actor, LedgerEntry, name_versions
 
 # Held from `record` to the end of the transaction: entries come into being one after
 # the other, so that `seq` has no holes and every link has its predecessor.
@@ -51,21 +50,15 @@ def record(
     *,
     by: Actor,
     reason: str,
-    also: Iterable[Tracked] = (),
     **details: object,
 ) -> LedgerEntry:
     """Write a line: `by` did `verb` to `subject`, for this reason.
 
     Call it as the last step of an act, in its transaction; everybody else's acts
-    wait from here to the commit. `also` names further tracked rows that the act
-    saved; the entry carries the digests of their new versions. Raises `Unavailable`
-    when the ledger is busy for longer than the connection's lock timeout.
+    wait from here to the commit. The entry carries the digests of all versions that
+    the transaction has written since its last line. Raises `Unavailable` when the
+    ledger is busy for longer than the connection's lock timeout.
     """
-    versions = {
-        f"{row._meta.label_lower}:{row.pk}": row.version_digest
-        for row in chain([subject], also)
-        if isinstance(row, Tracked) and row.version_digest
-    }
     seq, prev = _next()
     at = clock.now()
     uuid = UUID(str(uuid_utils.uuid7()))
@@ -91,7 +84,7 @@ def record(
             "actor": {"kind": by.kind, "id": str(by.pk), "name": by.name},
             "authenticated_by": str(by.authenticated_by),
             "details": said,
-            "versions": versions,
+            "versions": name_versions(),
         }
     )
     entry.body = body.decode()

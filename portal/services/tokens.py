@@ -132,7 +132,6 @@ def rotate(token_id: int, *, by: Actor, reason: str) -> NewToken:
         new.token,
         by=by,
         reason=reason,
-        also=[old],
         replaces=old.shown,
         old_expires_at=old.expires_at,
     )

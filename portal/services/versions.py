@@ -16,10 +16,12 @@ from portal.models import Tracked, version_digest
 _Named = Iterator[tuple[bytes, dict[str, int]]]
 _Found = Iterator[tuple[bytes, set[str]]]
 
-# What an act wrote, as its line names it: `portal.person:5`, and the version's digest.
+# What an act wrote, as its line names it: `portal.person:5`, and its versions' digests.
 _NAMED = """
-    SELECT said.key COLLATE "C" AS key, said.value, seq
-    FROM portal_ledgerentry, jsonb_each_text(body::jsonb -> 'versions') said
+    SELECT said.key COLLATE "C" AS key, digest, seq
+    FROM portal_ledgerentry,
+        jsonb_each(body::jsonb -> 'versions') said,
+        jsonb_array_elements_text(said.value) digest
     ORDER BY 1, seq
 """
 

@@ -265,7 +265,7 @@ def _apply(change: Change, *, by: Actor, reason: str) -> None:
     change.state = after(ChangeState(change.state), Act.APPLY)
     new = proposals.check_applicable(change)
     edits = proposals.edits_of(change)
-    saved = configuration.write(change.rollout, edits, new, by=by, reason=reason)
+    configuration.write(change.rollout, edits, new, by=by, reason=reason)
     snapshot = snapshots.publish(change.rollout, by=by, reason=reason)
     change.applier, change.applied_at = by, clock.now()
     change.snapshot, change.scheduled_for = snapshot, None
@@ -275,7 +275,6 @@ def _apply(change: Change, *, by: Actor, reason: str) -> None:
         change,
         by=by,
         reason=reason,
-        also=saved,
         **_said(change),
         snapshot=snapshot.digest,
         revision=snapshot.revision,

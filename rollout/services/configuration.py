@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Prefetch
 
-from portal.models import Actor, Tracked
+from portal.models import Actor
 from rollout.domain.bucketing import percentage_of, share_of
 from rollout.domain.configuration import Configuration
 from rollout.domain.configuration_schema import SCHEMA_NAME
@@ -88,51 +88,48 @@ def write(
     *,
     by: Actor,
     reason: str,
-) -> list[Tracked]:
-    """Bring the tables to `new`, where `edits` say that they differ; the saved rows.
+) -> None:
+    """Bring the tables to `new`, where `edits` say that they differ.
 
     A part of the act that applies a change: the caller holds the rollout's lock and
     writes the ledger's line.
     """
-    saved: list[Tracked] = []
     for kind, key in sorted({(edit.parts[0], edit.parts[1]) for edit in edits}):
         wanted = new[kind].get(key, ABSENT)
         if kind == "flags":
-            saved += _write_flag(rollout, key, wanted, by=by, reason=reason)
+            _write_flag(rollout, key, wanted, by=by, reason=reason)
         elif kind == "segments":
-            saved.append(_write_segment(rollout, key, wanted, by=by, reason=reason))
+            _write_segment(rollout, key, wanted, by=by, reason=reason)
         elif kind == "triggers":
-            saved.append(_write_trigger(rollout, key, wanted, by=by, reason=reason))
+            _write_trigger(rollout, key, wanted, by=by, reason=reason)
         else:
             stage = rollout.stages.select_for_update(no_key=True).get(key=key)
             stage.plan = wanted["plan"]
             stage.coverage = Decimal(str(wanted["coverage"]))
             stage.save_as(by, reason=reason)
-            saved.append(stage)
-    return saved
 
 
 def _write_flag(
     rollout: Rollout, key: str, wanted: Any, *, by: Actor, reason: str
-) -> list[Tracked]:
+) -> None:
     flag = rollout.flags.filter(key=key).first()
     if flag is None:
         flag = Flag(rollout=rollout, key=key, position=rollout.flags.count())
     flag.is_live = wanted is not ABSENT
     if not flag.is_live:
         flag.save_as(by, reason=reason)
-        return [flag]
+        return
     for name in _PLAIN:
         setattr(flag, name, wanted[name])
     expires_on = wanted["expires_on"]
     flag.expires_on = date.fromisoformat(expires_on) if expires_on else None
     flag.save_as(by, reason=reason)
-    return [flag, *_write_rules(flag, wanted["rules"], by=by, reason=reason)]
+    _write_rules(flag, wanted["rules"], by=by, reason=reason)
 
 
 def _write_rules(
     flag: Flag, wanted: list[Mapping[str, Any]], *, by: Actor, reason: str
-) -> list[Tracked]:
+) -> None:
     """Retire the rules that are no longer as they were; write the others anew."""
     there = {rule.position: rule for rule in flag.rules.filter(is_live=True)}
     rows = [_rule_row(flag, number, raw) for number, raw in enumerate(wanted, start=1)]
@@ -147,7 +144,6 @@ def _write_rules(
         rule.is_live = False
     for row in (*gone, *fresh):
         row.save_as(by, reason=reason)
-    return [*gone, *fresh]
 
 
 def _rule_row(flag: Flag, position: int, raw: Mapping[str, Any]) -> Rule:
@@ -165,7 +161,7 @@ def _rule_row(flag: Flag, position: int, raw: Mapping[str, Any]) -> Rule:
 
 def _write_segment(
     rollout: Rollout, key: str, wanted: Any, *, by: Actor, reason: str
-) -> Segment:
+) -> None:
     segment = rollout.segments.filter(key=key).first()
     segment = segment or Segment(rollout=rollout, key=key)
     segment.is_live = wanted is not ABSENT
@@ -173,12 +169,11 @@ def _write_segment(
         segment.description = wanted["description"]
         segment.conditions = wanted["conditions"]
     segment.save_as(by, reason=reason)
-    return segment
 
 
 def _write_trigger(
     rollout: Rollout, key: str, wanted: Any, *, by: Actor, reason: str
-) -> Trigger:
+) -> None:
     trigger = rollout.triggers.filter(key=key).first()
     trigger = trigger or Trigger(rollout=rollout, key=key)
     trigger.is_live = wanted is not ABSENT
@@ -186,4 +181,3 @@ def _write_trigger(
         for name in _OF_TRIGGER:
             setattr(trigger, name, wanted[name])
     trigger.save_as(by, reason=reason)
-    return trigger

@@ -144,7 +144,6 @@ def take(
         run,
         by=by,
         reason=reason,
-        also=[routing],
         workflow=routing.workflow,
         standard_run_id=standard_run_id,
         means=means,
@@ -162,7 +161,6 @@ def _name_standard_run(
         run,
         by=by,
         reason=reason,
-        also=[routing],
         standard_run_id=standard_run_id,
     )
 

@@ -222,7 +222,6 @@ def _promote(
         stage,
         by=by,
         reason=reason,
-        also=[target, attempt, begun],
         to=target.key,
         attempt=begun.number,
         is_by_plan=is_by_plan,

@@ -67,12 +67,11 @@ def roll_back(
     stage.state = after(StageState(stage.state), Act.ROLL_BACK)
     stage.save_as(by, reason=reason)
     ended = stages.end_attempt(stage, by=by, reason=reason)
-    begun = []
     if target is not None:
         target = stages.locked(target.pk)
-        begun = [target, stages.begin(target, Act.REOPEN, by=by, reason=reason)]
+        stages.begin(target, Act.REOPEN, by=by, reason=reason)
     now = clock.now()
-    freeze = freezes.begin(
+    freezes.begin(
         stage.rollout,
         Scope.EXPANSION,
         now + frozen.AFTER_ROLLBACK,
@@ -103,7 +102,6 @@ def roll_back(
         stage,
         by=by,
         reason=reason,
-        also=[ended, freeze, *begun],
         to=target.key if target else None,
         trigger=trigger,
         evaluation=evaluation.digest if evaluation else None,

@@ -78,7 +78,6 @@ def seed_baseline(*, by: Actor, reason: str) -> tuple[Rollout, list[str]]:
             rollout,
             by=by,
             reason=reason,
-            also=[switch],
             fallback_workflow=rollout.fallback_workflow,
         )
         made.append(rollout.key)

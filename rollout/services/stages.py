@@ -170,7 +170,6 @@ def _start(stage: Stage, payload: dict, *, by: Actor, reason: str) -> None:
         stage,
         by=by,
         reason=reason,
-        also=[attempt],
         attempt=attempt.number,
         fingerprint=attempt.fingerprint,
         snapshot=snapshot.digest,

@@ -30,7 +30,6 @@ from rollout.models import (
     OPEN_STATES,
     Attempt,
     Evaluation,
-    Freeze,
     Rollout,
     RolloutKind,
     Run,
@@ -187,11 +186,10 @@ def _consider(
     found = []
     for each in fires:
         outcome = each.outcome
-        also: list[Freeze] = []
         if outcome is None:
             is_done = _act(stage, attempt, each, evaluation, by=by)
             outcome = Outcome.DONE if is_done else Outcome.ALREADY
-            also = _freeze(stage.rollout, each, by=by)
+            _freeze(stage.rollout, each, by=by)
         firing = TriggerFiring(
             trigger=rows[each.trigger.key],
             trigger_digest=each.trigger.digest,
@@ -214,7 +212,6 @@ def _consider(
             firing,
             by=by,
             reason=each.says,
-            also=also,
             trigger=each.trigger.key,
             digest=each.trigger.digest,
             stage=stage.key,
@@ -259,15 +256,13 @@ def _act(
     return not was_holding
 
 
-def _freeze(rollout: Rollout, firing: Firing, *, by: Actor) -> list[Freeze]:
+def _freeze(rollout: Rollout, firing: Firing, *, by: Actor) -> None:
     """What undid `NO_WEB` may be in the configuration: nothing is changed for a day.
 
     A rollback restores, and freezes expansion; the firing is the exception report.
     """
     if firing.trigger.kind != TriggerKind.WEB_EXPOSED or firing.action == Action.NOTIFY:
-        return []
+        return
     now = clock.now()
     until = now + frozen.AFTER_ROLLBACK
-    return [
-        freezes.begin(rollout, Scope.CHANGES, until, now=now, by=by, reason=firing.says)
-    ]
+    freezes.begin(rollout, Scope.CHANGES, until, now=now, by=by, reason=firing.says)

@@ -51,7 +51,7 @@ with connection.cursor() as cursor:
                 "actor": {{"kind": "token", "id": str(actor.pk), "name": actor.name}},
                 "authenticated_by": "token",
                 "details": {{"revision": seq, "digest": "sha256:" + uuid}},
-                "versions": {{f"rollout.run:{{seq}}": "sha256:" + uuid * 2}},
+                "versions": {{f"rollout.run:{{seq}}": ["sha256:" + uuid * 2]}},
             }})
             leaf = leaf_of(body)
             prev = link_of(prev, seq, leaf)

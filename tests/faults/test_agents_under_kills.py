@@ -64,7 +64,7 @@ class Killer(threading.Thread):
 def all_known(portal: LivePortal, agent: Agent, roots: list[Path]) -> None:
     agrees(agent.service, *roots, limit_s=600)
     portal.manage("sealer", "--once")
-    portal.manage("verify_ledger")
+    portal.manage("verify_ledger", "--deep")
     portal.manage("check_invariants")
 
 

@@ -72,7 +72,7 @@ def assert_each_exactly_once(portal: Portal, prefix: str, count: int) -> None:
         assert sorted({number for _, number in per_run}) == [1]
         assert len(per_run) == count
     portal.manage("sealer", "--once")
-    portal.manage("verify_ledger")
+    portal.manage("verify_ledger", "--deep")
     portal.manage("verify_artifacts")
 
 

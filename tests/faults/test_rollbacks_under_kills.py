@@ -81,7 +81,7 @@ def test_fifty_kills_leave_one_transition_each_and_clean_reports(portal):
     still_open = "SELECT count(*) FROM rollout_run WHERE finished_at IS NULL"
     assert portal.query(still_open) == [(0,)]
     portal.manage("sealer", "--once")
-    portal.manage("verify_ledger")
+    portal.manage("verify_ledger", "--deep")
     portal.manage("check_invariants")
 
 

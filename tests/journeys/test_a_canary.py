@@ -187,4 +187,4 @@ def test_starting_again_does_not_launder_the_evidence(portal, service, simulator
 def test_every_judgement_comes_out_the_same_and_the_invariants_hold(portal):
     portal.manage("recompute_evaluations", "--json")
     portal.manage("check_invariants", "--json")
-    portal.manage("verify_ledger", "--json")
+    portal.manage("verify_ledger", "--deep", "--json")

@@ -75,7 +75,7 @@ def test_a_portal_starts_falls_back_stops_and_finds_its_data_again(portal):
     assert "Sign in as before" in portal.said
     service = portal.client(token)
     assert service.get("/api/v1/runs/run-1").json()["status"] == "failed"
-    assert portal.manage("verify_ledger").startswith("intact")
+    assert portal.manage("verify_ledger", "--deep").startswith("intact")
     portal.manage("engage_switch", KEY, "--reason", "The journey ends here.")
     again = service.post("/api/v1/decisions", json=DECISION, headers=key).json()
     assert (again["workflow"], again["reason"]) == ("standard", "KILL_SWITCH")

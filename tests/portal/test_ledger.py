@@ -35,7 +35,7 @@ def test_a_line_names_the_versions_that_its_act_wrote():
 
     body = LedgerEntry.objects.get().body
 
-    assert f'"portal.person:{person.pk}":"sha256:' in body
+    assert f'"portal.person:{person.pk}":["sha256:' in body
 
 
 def test_what_was_undone_leaves_no_line():

@@ -1,10 +1,18 @@
+from contextlib import suppress
+
 import pytest
 from django.apps import apps
 from django.contrib import admin
 from django.core import serializers
 from django.db import connection, transaction
 
-from portal.models import Person, SilentChange, Tracked, version_digest
+from portal.models import (
+    Person,
+    SilentChange,
+    Tracked,
+    name_versions,
+    version_digest,
+)
 from portal.services import actors, versions
 from tests.builders import a_person
 from tests.rollout.builders import a_rollout
@@ -127,10 +135,30 @@ def test_no_version_holds_a_password_hash():
     assert not hasattr(a_person().history.get(), "password")
 
 
-def test_a_version_has_the_same_digest_before_and_after_it_was_stored():
+def test_versions_that_a_savepoint_takes_back_are_named_by_no_line():
     person = a_person()
+    name_versions()
+    with suppress(LookupError), transaction.atomic():
+        person.save_as(actors.host(), reason="taken back")
+        raise LookupError
 
-    assert person.version_digest == version_digest(person.history.get())
+    person.save_as(actors.host(), reason="kept")
+
+    (key, digests), *rest = name_versions().items()
+    assert (key, rest) == (f"portal.person:{person.pk}", [])
+    assert digests == [version_digest(person.history.latest())]
+
+
+def test_what_a_line_named_that_was_taken_back_is_named_by_the_next():
+    person = a_person()
+    name_versions()
+    person.save_as(actors.host(), reason="kept")
+    with suppress(LookupError), transaction.atomic():
+        name_versions()
+        raise LookupError
+
+    assert list(name_versions()) == [f"portal.person:{person.pk}"]
+    assert name_versions() == {}
 
 
 def test_djangos_own_ways_to_make_users_lead_nowhere():
