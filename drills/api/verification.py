@@ -13,7 +13,8 @@ from portal.api.idempotency import idempotent
 from portal.api.views import Because
 from portal.domain.roles import May
 from portal.errors import NotFound
-from rollout.api.rollouts import REASON_EXAMPLE, ROLLOUT, RolloutView
+from portal.services.access import require
+from rollout.api.rollouts import REASON_EXAMPLE, ROLLOUT, RolloutView, rollout_key
 
 
 class ResultShape(serializers.ModelSerializer):
@@ -159,7 +160,7 @@ class VerificationHostsView(RolloutView):
         responses=HostShape(many=True),
     )
     def get(self, request: Request) -> Response:
-        self.key  # noqa: B018
+        require(self.actor, May.READ, rollout=rollout_key(request))
         return Response(HostShape(VerificationHost.objects.all()[:100], many=True).data)
 
 

@@ -2,46 +2,45 @@
 
 bubblewrap gives them a file system that they can only read, a scratch directory of
 bounded size, no network unless asked, and process ids of their own, so that the end of
-the command is the end of all that it started. Without bubblewrap they are carried out
-only where the settings say so, and the evidence says "unsandboxed".
+the command is the end of all that it started (`boxes`). Without bubblewrap they are
+carried out only where the settings say so, and the evidence says "unsandboxed".
 """
 
 import ctypes
 import os
-import pwd
 import resource
 import select
-import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from django.conf import settings
 
+from drills.services import boxes
+from drills.services.boxes import UNSANDBOXED, available
 from portal.errors import Unavailable
 
-BOX = Path("/tmp/scratch")
 LARGEST_OUTPUT = 256 * 1024
-LARGEST_SCRATCH = 1024**3
-LARGEST_FILE = 512 * 1024**2
-LARGEST_MEMORY = 4 * 1024**3  # of one process
-MOST_PROCESSES = 1024
-MOST_FILES = 4096
+LARGEST_MEMORY = 6 * 1024**3  # of all its processes together
+LEAST_MEMORY_LEFT = 256 * 1024**2  # on this host
 LAST_WORDS_S = 1.0
-UNSANDBOXED = "unsandboxed"
+LOOKS_EVERY_S = 0.2
+MOST_AT_ONCE = 64  # chunks, so that whoever talks without end is still timed
+OUT_OF_TIME = "its time was over"
 _PR_SET_CHILD_SUBREAPER = 36
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """How a command ended; `exit_code` is None when a signal ended it."""
+    """How a command ended.
+
+    `exit_code` is None when it was ended from outside. In a box it is 128 and the
+    number of the signal for a command that a signal ended, as a shell says it.
+    """
 
     exit_code: int | None
     signal: int | None
@@ -51,40 +50,6 @@ class Ran:
     duration_s: float
     killed: int  # processes that had outlived the command
     sandbox: str
-
-
-def available() -> str:
-    """The sandbox that commands get here, with its version; `unsandboxed`."""
-    program = shutil.which("bwrap")
-    if program is None:
-        return UNSANDBOXED
-    done = subprocess.run(
-        [program, "--version"], capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() or UNSANDBOXED
-
-
-def places(scratch: Path) -> dict[str, str]:
-    """What the placeholders of a command stand for."""
-    return {
-        "python": sys.executable,
-        "project": str(settings.BASE_DIR),
-        "scratch": str(scratch),
-    }
-
-
-@contextmanager
-def scratch() -> Iterator[Path]:
-    """The directory that one command may write to; gone afterwards."""
-    if available() != UNSANDBOXED:
-        yield BOX  # made inside, of memory
-        return
-    with tempfile.TemporaryDirectory(
-        prefix="scratch-", ignore_cleanup_errors=True
-    ) as name:
-        if (user := _unprivileged()) is not None:
-            os.chown(name, user.pw_uid, user.pw_gid)
-        yield Path(name)
 
 
 def run(
@@ -107,111 +72,54 @@ def run(
             "install it, or set ALLOW_UNSANDBOXED=1.",
             code="NO_SANDBOX",
         )
-    is_boxed = sandbox != UNSANDBOXED
-    boxed = _box(needs_network=needs_network) if is_boxed else _as_nobody()
+    if not command[0].startswith("/") or "=" in command[0]:
+        raise Unavailable(
+            f"{command[0]} cannot be started: a program is named by its whole path, "
+            "which has no =.",
+            code="CANNOT_START",
+        )
+    line = boxes.command_line(
+        command,
+        scratch=scratch,
+        environment=environment,
+        needs_network=needs_network,
+        is_boxed=sandbox != UNSANDBOXED,
+    )
     _adopt_orphans()
     before = _children()
     started = time.monotonic()
     try:
         process = subprocess.Popen(
-            [*boxed, *command],
+            line,
             cwd=settings.BASE_DIR,
-            env=_environment(scratch) | dict(environment),
+            env=boxes.OUTSIDE,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=lambda: _limit(timeout_s),
+            preexec_fn=lambda: boxes.limit(timeout_s),
         )
     except OSError as error:
         raise Unavailable(
             f"{command[0]} cannot be started: {error.strerror}.", code="CANNOT_START"
         ) from error
     said = _Tape()
-    is_timed_out = not _listen(process, said, deadline=started + timeout_s)
+    ended = _listen(process, before, said, deadline=started + timeout_s)
     duration_s = time.monotonic() - started
     killed = _end(process, before, said)
+    if ended not in ("", OUT_OF_TIME):
+        said.add(f"\n… ended: {ended} …\n".encode())
     code = process.returncode
     return Ran(
-        exit_code=code if code >= 0 and not is_timed_out else None,
+        exit_code=code if code >= 0 and not ended else None,
         signal=-code if code < 0 else None,
-        is_timed_out=is_timed_out,
+        is_timed_out=ended == OUT_OF_TIME,
         output=said.text(),
         output_size=said.size,
         duration_s=duration_s,
         killed=killed,
         sandbox=sandbox,
     )
-
-
-def _box(*, needs_network: bool) -> list[str]:
-    """bubblewrap's part of the command line; later mounts lie over earlier ones."""
-    hidden = [Path("/home"), Path("/root"), Path("/run"), Path("/tmp")]
-    hidden = [path for path in hidden if path.is_dir()]
-    shown = [settings.BASE_DIR, Path(sys.prefix), Path(sys.base_prefix)]
-    secrets = [path for path in (settings.VAR, settings.ARTIFACTS_DIR) if path.is_dir()]
-    box = ["bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]
-    for path in hidden:
-        box += ["--tmpfs", str(path)]
-    for path in shown:
-        over = [each for each in hidden if path.is_relative_to(each)]
-        for parent in reversed(path.parents) if over else ():
-            if parent.is_relative_to(over[0]):
-                box += ["--perms", "0755", "--dir", str(parent)]
-        box += ["--ro-bind", str(path), str(path)] if over else []
-    for path in secrets:
-        box += ["--tmpfs", str(path)]
-    for path in (BOX, Path("/dev/shm")):
-        box += ["--perms", "1777", "--size", str(LARGEST_SCRATCH), "--tmpfs", str(path)]
-    for path in [*hidden, *secrets]:
-        box += ["--remount-ro", str(path)]
-    box += ["--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"]
-    box += [] if needs_network else ["--unshare-net"]
-    box += ["--die-with-parent", "--new-session", "--chdir", str(settings.BASE_DIR)]
-    if _unprivileged() is None:
-        return [*box, "--unshare-user", "--cap-drop", "ALL", "--"]
-    # As root the mounts are made by root, who can read whatever is shown; then the
-    # command becomes nobody, for good.
-    box += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-    return [*box, "--", *_as_nobody()]
-
-
-def _as_nobody() -> list[str]:
-    user = _unprivileged()
-    if user is None:
-        return []
-    return [
-        *("setpriv", "--reuid", str(user.pw_uid), "--regid", str(user.pw_gid)),
-        *("--clear-groups", "--inh-caps", "-all", "--no-new-privs", "--"),
-    ]
-
-
-def _environment(scratch: Path) -> dict[str, str]:
-    """Nothing of ours: no secret, no address of a server."""
-    return {
-        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
-        "LANG": "C.UTF-8",
-        "HOME": str(scratch),
-        "TMPDIR": str(scratch),
-        "VAR": str(scratch / "var"),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-
-
-def _limit(timeout_s: float) -> None:
-    """Hard limits, in the child before it becomes the command."""
-    for what, most in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_CPU, int(timeout_s) + 60),
-        (resource.RLIMIT_FSIZE, LARGEST_FILE),
-        (resource.RLIMIT_AS, LARGEST_MEMORY),
-        (resource.RLIMIT_NPROC, MOST_PROCESSES),
-        (resource.RLIMIT_NOFILE, MOST_FILES),
-    ):
-        _, ceiling = resource.getrlimit(what)
-        if ceiling != resource.RLIM_INFINITY:
-            most = min(most, ceiling)
-        resource.setrlimit(what, (most, most))
 
 
 class _Tape:
@@ -238,27 +146,62 @@ class _Tape:
         return bytes(self.head) + gap + bytes(self.tail)
 
 
-def _listen(process: subprocess.Popen[bytes], said: _Tape, *, deadline: float) -> bool:
-    """Take down what is said until the command ends; False when its time is over."""
+def _listen(
+    process: subprocess.Popen[bytes],
+    before: frozenset[int],
+    said: _Tape,
+    *,
+    deadline: float,
+) -> str:
+    """Take down what is said until the command ends; else why it has to be ended."""
     pipe = process.stdout
     os.set_blocking(pipe.fileno(), False)
     poller = select.poll()
     poller.register(pipe, select.POLLIN)
     is_open = True
+    looks_at = time.monotonic()
     while process.poll() is None:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return False
+        now = time.monotonic()
+        if now >= deadline:
+            return OUT_OF_TIME
+        if now >= looks_at:
+            looks_at = now + LOOKS_EVERY_S
+            if why := _is_too_large(_children() - before):
+                return why
+        left = min(deadline, looks_at) - now
         if not is_open:
             time.sleep(min(left, 0.05))
-        elif poller.poll(min(left, 0.2) * 1000):
+        elif poller.poll(left * 1000):
             is_open = _take(pipe.fileno(), said)
-    return True
+    return ""
+
+
+def _is_too_large(processes: frozenset[int]) -> str:
+    """Why these and all that they started hold too much memory; nothing if not."""
+    held, waiting = 0, list(processes)
+    while waiting:
+        pid = waiting.pop()
+        with suppress(OSError):
+            _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
+            held += (int(resident) - int(shared)) * resource.getpagesize()
+            waiting += _children(pid)
+    if held > LARGEST_MEMORY:
+        return f"its processes held more than {LARGEST_MEMORY} bytes of memory"
+    # What is held by files in memory and by the kernel belongs to no process.
+    if _memory_left() < LEAST_MEMORY_LEFT:
+        return f"this host had less than {LEAST_MEMORY_LEFT} bytes of memory left"
+    return ""
+
+
+def _memory_left() -> int:
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return int(found[0]) * 1024
 
 
 def _take(descriptor: int, said: _Tape) -> bool:
-    """Take down what is there; False at its end."""
-    while True:
+    """Take down what is there, if it is not without end; False at its end."""
+    for _ in range(MOST_AT_ONCE):
         try:
             chunk = os.read(descriptor, 64 * 1024)
         except BlockingIOError:
@@ -266,8 +209,7 @@ def _take(descriptor: int, said: _Tape) -> bool:
         if not chunk:
             return False
         said.add(chunk)
-        if len(chunk) < 4096:
-            return True  # so that whoever talks without end is still timed
+    return True
 
 
 def _end(process: subprocess.Popen[bytes], before: frozenset[int], said: _Tape) -> int:
@@ -311,16 +253,10 @@ def _adopt_orphans() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _children() -> frozenset[int]:
-    """The processes whose parent we are."""
+def _children(of: int | str = "self") -> frozenset[int]:
+    """The processes whose parent that is; ours."""
     found = set()
-    for task in Path("/proc/self/task").iterdir():
+    for task in Path(f"/proc/{of}/task").iterdir():
         with suppress(OSError):
             found.update(int(pid) for pid in (task / "children").read_text().split())
     return frozenset(found)
-
-
-@cache
-def _unprivileged() -> pwd.struct_passwd | None:
-    """Who the command is, when we are root: nobody."""
-    return pwd.getpwnam("nobody") if os.getuid() == 0 else None

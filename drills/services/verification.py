@@ -20,7 +20,7 @@ from drills.models import (
     VerificationRun,
     VerificationVerdict,
 )
-from drills.services import sandbox
+from drills.services import boxes, sandbox
 from portal import clock
 from portal.domain.redaction import redact
 from portal.domain.roles import May
@@ -38,6 +38,13 @@ LOOK_JOB = "drills.jobs.look_at_verification_file"
 EVERY = timedelta(seconds=60)
 NAME = "verification files"
 TOOLS = ("django", "pytest", "pytest-django")
+# Control characters as pictures of them; what turns the direction of text is replaced.
+_SHOWN = {
+    **{code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"},
+    0x7F: 0x2421,
+    **dict.fromkeys((*range(0x80, 0xA0), *range(0x202A, 0x202F)), 0xFFFD),
+    **dict.fromkeys(range(0x2066, 0x206A), 0xFFFD),
+}
 
 
 @transaction.atomic
@@ -171,8 +178,8 @@ def look_at_file() -> VerificationHost:
         suite = suite_here()
     except Refusal as refusal:
         error = str(refusal)
-    found = sandbox.available()
-    if not error and found == sandbox.UNSANDBOXED and not settings.ALLOW_UNSANDBOXED:
+    found = boxes.available()
+    if not error and found == boxes.UNSANDBOXED and not settings.ALLOW_UNSANDBOXED:
         error = "This host has no bubblewrap, and may not do without."
     host, _ = VerificationHost.objects.update_or_create(
         name=socket.gethostname(),
@@ -220,12 +227,12 @@ def _result_of(
         duration_s=0.0,
         output_size=0,
         tools=_tools(),
-        sandbox=sandbox.available(),
+        sandbox=boxes.available(),
         outcome=Outcome.NOT_STARTED,
     )
     try:
-        with sandbox.scratch() as scratch:
-            command = check.command(**sandbox.places(scratch))
+        with boxes.scratch() as scratch:
+            command = check.command(**boxes.places(scratch))
             ran = sandbox.run(
                 command,
                 scratch=scratch,
@@ -269,8 +276,8 @@ def _sentence(results: list[VerificationResult], suite: Suite | None) -> str:
 
 
 def _text(output: bytes) -> str:
-    """What can be stored and shown of it."""
-    return output.decode(errors="replace").replace("\0", "\N{SYMBOL FOR NULL}")
+    """What can be stored and shown of it, and steers no terminal."""
+    return output.decode(errors="replace").replace("\r\n", "\n").translate(_SHOWN)
 
 
 def _tools() -> dict[str, str]:

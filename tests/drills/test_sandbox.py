@@ -3,43 +3,16 @@
 import os
 import shutil
 import time
-from pathlib import Path
 
 import pytest
 
-from drills.services import sandbox
+from drills.services import boxes, sandbox
 from portal.errors import Unavailable
+from tests.drills.boxed import ran, survivors
 
 needs_bubblewrap = pytest.mark.skipif(
     shutil.which("bwrap") is None, reason="bubblewrap is not installed"
 )
-
-
-def ran(code: str, *, timeout_s: float = 20, **how) -> sandbox.Ran:
-    """A Python program in the sandbox."""
-    with sandbox.scratch() as scratch:
-        places = sandbox.places(scratch)
-        return sandbox.run(
-            [places["python"], "-c", code],
-            scratch=scratch,
-            environment=how.pop("environment", {}),
-            timeout_s=timeout_s,
-            **how,
-        )
-
-
-def those_with(mark: str) -> list[int]:
-    """The processes on this machine that have these words in their command."""
-    found = []
-    for directory in Path("/proc").iterdir():
-        if directory.name.isdigit() and int(directory.name) != os.getpid():
-            try:
-                words = (directory / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if mark.encode() in words:
-                found.append(int(directory.name))
-    return found
 
 
 @needs_bubblewrap
@@ -124,7 +97,7 @@ print('gone')
     )
 
     assert done.exit_code == 0
-    assert those_with(mark) == []
+    assert survivors(mark) == []
 
 
 @needs_bubblewrap
@@ -163,7 +136,7 @@ def test_what_goes_beyond_the_box_is_refused_by_the_kernel(code, says):
 
 @needs_bubblewrap
 def test_a_program_that_is_not_there_is_told():
-    with sandbox.scratch() as scratch:
+    with boxes.scratch() as scratch:
         done = sandbox.run(
             ["/no/such/program"], scratch=scratch, environment={}, timeout_s=5
         )

@@ -94,6 +94,23 @@ def test_what_was_said_is_kept_without_secrets_and_its_digest_is_in_the_ledger(
         result.save()
 
 
+def test_output_that_steers_a_terminal_is_kept_as_what_can_be_seen(holds, verify):
+    a_rollout()
+    holds(
+        one="import os; os.write(1, "
+        "bytes.fromhex('ff001b5b324a0d0a9b07e280ae') + b'password=abc123')"
+    )
+
+    run = verify()
+
+    said = run.results.get().transcript.split("\n", 1)[1]
+    assert said == (
+        "\N{REPLACEMENT CHARACTER}\N{SYMBOL FOR NULL}\N{SYMBOL FOR ESCAPE}[2J\n"
+        "\N{REPLACEMENT CHARACTER}\N{SYMBOL FOR BELL}\N{REPLACEMENT CHARACTER}"
+        "password=[redacted]"
+    )
+
+
 def test_a_check_that_fails_stops_the_rollout_until_it_was_run_again(holds, verify):
     stage = a_running_stage()
     holds(one="print('fine')", two="raise SystemExit(4)")

@@ -85,6 +85,31 @@ def test_the_systems_own_names_of_this_host_are_found_out():
     assert receiver.connections == 0
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0x7f.1"),
+        *("017700000001", "0", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1", "localhost"),
+    ],
+)
+def test_what_the_system_makes_of_a_host_is_looked_at_first(host):
+    """The socket hears every address of this machine, and the system reads the host."""
+    with socket.create_server(
+        ("::", 0), family=socket.AF_INET6, dualstack_ipv6=True
+    ) as listening:
+        listening.setblocking(False)
+        port = listening.getsockname()[1]
+
+        with pytest.raises(ForbiddenAddress):
+            speak(Target("http", host, port, "/", False))
+
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+        # Without the look there would be a connection.
+        socket.create_connection((host, port)).close()
+        listening.accept()[0].close()
+
+
 def test_proxies_of_the_environment_are_not_asked(monkeypatch):
     with a_receiver(answers(200)) as proxy, a_receiver(answers(204)) as receiver:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
