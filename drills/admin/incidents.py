@@ -19,6 +19,7 @@ from drills.services import checklists, durations, postmortems, runbook_uses, ru
 from portal import clock
 from portal.admin.governed import GovernedAdmin
 from portal.streams import stream_url
+from rollout.services import freezes
 
 MOST_SHOWN = 200
 MARKS = {
@@ -136,6 +137,7 @@ def _page_of(incident: Incident) -> dict[str, Any]:
         "moments": [
             (name, at) for name, field in MOMENTS if (at := getattr(incident, field))
         ],
+        "on_call": freezes.on_call_now(incident.rollout_id),
         "roles": [(role, incident.who(role)) for role in IncidentRole],
         "timers": [_timer(each) for each in incident.timers.all()],
         "steps": [

@@ -85,17 +85,13 @@ def _cannot_lift(freeze: Freeze, actor: Actor) -> bool:
 
 
 def _effects_of_being_on_call(rollout: Rollout) -> list[str]:
-    newest = rollout.on_call.select_related("person").order_by("-until").first()
     hours = int(freezes.ON_CALL_FOR.total_seconds() / 3600)
-    now = "Nobody has confirmed to be on call so far."
-    if newest is not None:
-        is_over = newest.until <= clock.now()
-        now = (
-            f"{newest.person} {'was' if is_over else 'is'} on call until "
-            f"{newest.until:%Y-%m-%d %H:%M} UTC."
-        )
+    now = [
+        f"{each.person} is on call until {each.until:%Y-%m-%d %H:%M} UTC."
+        for each in freezes.on_call_now(rollout.pk)
+    ]
     return [
-        now,
+        *(now or ["Nobody is on call now."]),
         f"You are on call for {rollout.name} for the next {hours} hours: you are the "
         "one who is woken.",
         "Stages go on only while somebody is on call.",

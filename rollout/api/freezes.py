@@ -14,9 +14,7 @@ from portal.errors import NotFound
 from rollout.api.rollouts import REASON_EXAMPLE, ROLLOUT, RolloutView
 from rollout.domain.freezes import Scope
 from rollout.models import Freeze, OnCall
-from rollout.services import (
-    freezes,
-)
+from rollout.services import freezes, rollouts
 
 
 class FreezeShape(serializers.ModelSerializer):
@@ -119,9 +117,18 @@ class OnCallShape(serializers.ModelSerializer):
 
 
 class OnCallView(RolloutView):
-    """Confirm that you are on call, for a day."""
+    """Who is on call now; and confirm that you are, for a day."""
 
-    may = {"POST": May.WORK_INCIDENT}
+    may = {"GET": May.READ, "POST": May.WORK_INCIDENT}
+
+    @extend_schema(
+        summary="Read who is on call",
+        parameters=[ROLLOUT],
+        responses=OnCallShape(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        found = freezes.on_call_now(rollouts.find(self.key).pk)
+        return Response(OnCallShape(found, many=True).data)
 
     @extend_schema(
         summary="Confirm to be on call",

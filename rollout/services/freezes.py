@@ -4,11 +4,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from portal import clock
-from portal.domain.roles import May
+from portal.domain.roles import May, roles_that
 from portal.errors import NotAllowed, NotFound
-from portal.models import Actor
+from portal.models import Actor, RoleGrant
 from portal.services.access import may, require
 from portal.services.ledger import record
 from rollout.domain import freezes as domain
@@ -18,6 +19,7 @@ from rollout.models import Freeze, OnCall, Rollout
 from rollout.services import rollouts
 
 ON_CALL_FOR = timedelta(hours=24)
+MOST_ON_CALL = 20
 # What else freezes a rollout, by its id; later apps add theirs.
 _sources: list[Callable[[int], list[Frozen]]] = []
 
@@ -131,3 +133,25 @@ def confirm_on_call(rollout_key: str, *, by: Actor, reason: str) -> OnCall:
         Verb.ON_CALL_CONFIRMED, confirmed, by=by, reason=reason, until=confirmed.until
     )
     return confirmed
+
+
+def on_call_now(rollout_id: int) -> list[OnCall]:
+    """Who is on call, each person once, whoever confirmed last first.
+
+    Who has been deactivated, or may not work on incidents any more, is not.
+    """
+    able = RoleGrant.objects.filter(
+        person=OuterRef("person"),
+        revoked_at=None,
+        role__in=roles_that(May.WORK_INCIDENT),
+    )
+    rows = OnCall.objects.filter(
+        Exists(able),
+        rollout_id=rollout_id,
+        until__gt=clock.now(),
+        person__is_active=True,
+    ).select_related("person")
+    found: dict[int, OnCall] = {}
+    for row in rows.order_by("-until", "-pk")[:MOST_ON_CALL]:
+        found.setdefault(row.person_id, row)
+    return list(found.values())

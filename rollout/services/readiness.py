@@ -6,6 +6,7 @@ the right register theirs (drills, verification, incidents) when they are loaded
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from portal import clock
 from rollout.domain.readiness import Check, Light, light_until, missing
@@ -82,33 +83,37 @@ def _how_many(others: list) -> str:
 
 
 def on_call(stage: Stage) -> Check:
-    """Somebody has confirmed to be on call."""
-    newest = (
+    """Somebody has confirmed to be on call, and may still work on incidents."""
+    say = partial(
+        Check,
+        name="On call",
+        remedy="Confirm that you are on call",
+        link=f"/admin/rollout/rollout/{stage.rollout_id}/act/confirm_on_call/",
+    )
+    now = clock.now()
+    if found := freezes.on_call_now(stage.rollout_id):
+        newest = found[0]
+        light = light_until(newest.until, now=now, warn_s=ON_CALL_WARNS_S)
+        check = say(
+            light=light,
+            says=f"{newest.person} is on call",
+            since=newest.confirmed_at,
+            expires_at=newest.until,
+        )
+        return replace(check, remedy="") if light == Light.GREEN else check
+    last = (
         OnCall.objects.filter(rollout_id=stage.rollout_id)
         .select_related("person")
         .order_by("-until")
         .first()
     )
-    link = f"/admin/rollout/rollout/{stage.rollout_id}/act/confirm_on_call/"
-    remedy = "Confirm that you are on call"
-    if newest is None:
-        return Check(
-            name="On call",
-            light=Light.RED,
-            says="nobody has confirmed to be on call",
-            remedy=remedy,
-            link=link,
-        )
-    light = light_until(newest.until, now=clock.now(), warn_s=ON_CALL_WARNS_S)
-    is_over = light == Light.RED
-    return Check(
-        name="On call",
-        light=light,
-        says=f"{newest.person} {'was' if is_over else 'is'} on call",
-        since=newest.confirmed_at,
-        expires_at=newest.until,
-        remedy="" if light == Light.GREEN else remedy,
-        link=link,
+    if last is None:
+        return say(light=Light.RED, says="nobody has confirmed to be on call")
+    says = f"{last.person} was on call"
+    if last.until > now:
+        says += ", but may not work on incidents any more"
+    return say(
+        light=Light.RED, says=says, since=last.confirmed_at, expires_at=last.until
     )
 
 

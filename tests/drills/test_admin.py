@@ -13,10 +13,11 @@ from drills.services import incidents, matrix, postmortems, tasks
 from portal import clock
 from portal.models import Approval
 from portal.services import actors
+from rollout.services import freezes
 from rollout.services.consequences import Cause, announce
 from tests.builders import an_actor
 from tests.drills.builders import a_run, an_incident, in_state, taken
-from tests.rollout.builders import a_running_stage, confirmed
+from tests.rollout.builders import KEY, a_running_stage, confirmed
 from tests.rollout.test_admin import page, signed_in
 from tests.rollout.test_admin_canary import queries_of, read, words
 from tests.rollout.test_admin_changes import buttons, send
@@ -120,6 +121,17 @@ def test_the_page_says_what_to_do_and_what_it_is_about(client, incident):
         "not looked at yet",
     ):
         assert said in body
+
+
+def test_the_page_says_who_is_on_call(client, incident):
+    signed_in(client, "auditor")
+    nobody = words(read(client, incident))
+    on_call = an_actor("operator", name="Somebody awake")
+
+    freezes.confirm_on_call(KEY, by=on_call, reason="Here all night.")
+
+    assert "nobody: who is says so on the page of" in nobody
+    assert "on call Somebody awake until" in words(read(client, incident))
 
 
 def test_open_ones_come_first_and_the_list_costs_the_same(client, incident):

@@ -1,7 +1,6 @@
 """Drills on a portal as `make run` starts it: live, or broken on purpose."""
 
 import json
-import subprocess
 import sys
 import threading
 import time
@@ -9,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from portal.embedded import database_url
-from tests.live import ROOT, LivePortal, wait_until
+from tests.live import LivePortal, wait_until
 
 SCENARIOS = (
     "pause_resume",
@@ -32,19 +30,7 @@ def portal(tmp_path_factory):
 
 def drill(portal: LivePortal, name: str) -> tuple[int, dict]:
     """Have it conducted; the exit status, and the answer."""
-    done = subprocess.run(
-        [sys.executable, "manage.py", "run_drill", name, "--json"],
-        cwd=ROOT,
-        env=portal.environment
-        | {
-            "DATABASE_URL": database_url(portal.var),
-            "DJANGO_SETTINGS_MODULE": "portal.settings",
-            "LOG_LEVEL": "WARNING",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = portal.carry_out("run_drill", name, "--json")
     assert done.stdout, done.stderr[-2000:]
     return done.returncode, json.loads(done.stdout)
 

@@ -128,6 +128,8 @@ def test_a_person_confirms_and_reviews_over_the_api(client, stage):
         )
 
     assert post("on-call").json()["person"] == operator.person.username
+    (on_call,) = client.get("/api/v1/on-call?rollout=deep-research-option-c").json()
+    assert on_call["person"] == operator.person.username
     assert post("runs/bad/gates/A/review").json()["note"] == "because"
     assert code_of(post("runs/bad/gates/B/review")) == (409, "NOTHING_TO_REVIEW")
 
