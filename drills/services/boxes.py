@@ -112,8 +112,12 @@ def _box(*, needs_network: bool) -> list[str]:
     ]
     hidden = [path for path in hidden if path.is_dir()]
     shown = [settings.BASE_DIR, Path(sys.prefix), Path(sys.base_prefix)]
+
+    def is_seen(path: Path) -> bool:
+        return _is_in(path, shown) or not _is_in(path, hidden)
+
     secrets = [settings.VAR, settings.ARTIFACTS_DIR]
-    secrets += [each for each in _socket_directories() if not _is_in(each, hidden)]
+    secrets += filter(is_seen, _socket_directories())
     secrets = [path for path in secrets if path.is_dir()]
     box = [shutil.which("bwrap") or "bwrap", "--ro-bind", "/", "/"]
     box += ["--dev", "/dev", "--proc", "/proc"]
@@ -128,7 +132,7 @@ def _box(*, needs_network: bool) -> list[str]:
     for path in secrets:
         box += ["--tmpfs", str(path)]
     key = settings.SEALER_KEY_FILE
-    if key.is_file() and not _is_in(key, [*hidden, *secrets]):
+    if key.is_file() and is_seen(key) and not _is_in(key, secrets):
         box += ["--ro-bind", _NOTHING, str(key)]
     for path in (BOX, Path("/dev/shm")):
         box += ["--perms", "1777", "--size", str(LARGEST_SCRATCH), "--tmpfs", str(path)]

@@ -125,9 +125,7 @@ sys.stdout.write('last')
     [
         ("x = bytearray(8 * 1024**3)", b"MemoryError"),
         ("open('/tmp/scratch/x', 'wb').truncate(1024**3)", b"File too large"),
-        ("import os; os.setuid(0)", b"Operation not permitted"),
         ("print(open('/etc/shadow').read())", b"Permission denied"),
-        ("import os; os.kill(1, 9)", b"Operation not permitted"),
     ],
 )
 def test_what_goes_beyond_the_box_is_refused_by_the_kernel(code, says):

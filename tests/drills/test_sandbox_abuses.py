@@ -18,6 +18,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 MIB = 1024**2
+# Several things stand in the way, and who runs the suite decides which is first.
+NO_WRITING = "EROFS EACCES EPERM"
+NO_ROOT = "EPERM EINVAL"
 CLONE_NEWNS_AND_USER = 0x10020000
 MS_REMOUNT_AND_BIND = 0x1020
 
@@ -34,20 +37,20 @@ def seen(settings):
 # What the kernel refuses: what is tried, and what stands in the way
 
 REFUSED = {
-    "become root": ("tried(os.setuid, 0)", "EPERM"),
-    "become root's group": ("tried(os.setgid, 0)", "EPERM"),
+    "become root": ("tried(os.setuid, 0)", NO_ROOT),
+    "become root's group": ("tried(os.setgid, 0)", NO_ROOT),
     "take groups": ("tried(os.setgroups, [0])", "EPERM"),
     "read the host's passwords": ("tried(open, '/etc/shadow')", "EACCES"),
-    "write beside the code": ("tried(open, PROJECT + '/x', 'w')", ""),
+    "write beside the code": ("tried(open, PROJECT + '/x', 'w')", NO_WRITING),
     "change its own suite": (
         "tried(open, PROJECT + '/verification.toml', 'a')",
-        "",
+        NO_WRITING,
     ),
     "write through a link": (
         "os.symlink('/etc/passwd', TMP + '/out') or tried(open, TMP + '/out', 'a')",
-        "",
+        NO_WRITING,
     ),
-    "write by way of ..": ("tried(open, TMP + '/../../etc/x', 'w')", ""),
+    "write by way of ..": ("tried(open, TMP + '/../../etc/x', 'w')", NO_WRITING),
     "link a file of the host": (
         "tried(os.link, PROJECT + '/manage.py', TMP + '/x')",
         "EXDEV",
@@ -63,12 +66,14 @@ REFUSED = {
     ),
     "unmount what hides the state": ("called('umount2', b'/tmp', 2)", "EPERM"),
     "another root": ("tried(os.chroot, TMP)", "EPERM"),
-    "read what the box was started with": ("tried(open, '/proc/1/environ')", "EACCES"),
     "rewrite where cores go": (
         "tried(open, '/proc/sys/kernel/core_pattern', 'w')",
-        "",
+        NO_WRITING,
     ),
-    "settings of the kernel": ("tried(open, '/proc/sys/vm/drop_caches', 'w')", ""),
+    "settings of the kernel": (
+        "tried(open, '/proc/sys/vm/drop_caches', 'w')",
+        NO_WRITING,
+    ),
     "the host's name": ("called('sethostname', b'x', 1)", "EPERM"),
     "the clock": ("tried(time.clock_settime, 0, 0.0)", "EPERM"),
     "restart the host": ("called('reboot', 0x01234567)", "EPERM"),
@@ -81,8 +86,6 @@ REFUSED = {
         f"called('ptrace', 16, {os.getpid()}, 0, 0)",
         "ESRCH",
     ),
-    "end the box from inside": ("tried(os.kill, 1, 9)", "EPERM"),
-    "signal whoever started it": ("tried(os.kill, os.getppid(), 9)", "EPERM"),
     "a terminal to type into": ("tried(os.open, '/dev/tty', os.O_RDWR)", "ENXIO"),
     "type into what it was given": (
         "[tried(fcntl.ioctl, each, 0x5412, b'x') for each in (0, 1, 2)]",
@@ -106,15 +109,13 @@ REFUSED = {
     ),
     "a name": ("tried(socket.getaddrinfo, 'example.com', 443)", "gaierror"),
 }
-# Where several answers are fine, because several things stand in the way.
-NO_WRITING = ("EROFS", "EACCES", "EPERM")
 
 
 @pytest.mark.parametrize(("code", "refusal"), REFUSED.values(), ids=REFUSED)
 def test_the_kernel_stands_in_the_way_of(code, refusal):
     done = ran(f"print({code})")
 
-    assert said(done) in ([refusal] if refusal else NO_WRITING)
+    assert said(done) in (refusal, *refusal.split())
 
 
 # Reading what is not its business
@@ -141,6 +142,21 @@ except OSError:
     )
 
     assert said(done) == "[] []\n[] [] []\n"
+
+
+def test_the_key_is_not_seen_beside_code_that_lies_in_a_home(settings):
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        settings.BASE_DIR = Path(name)
+        settings.BASE_DIR.chmod(0o755)
+        settings.SEALER_KEY_FILE = settings.BASE_DIR / "sealer-key"
+        settings.SEALER_KEY_FILE.write_text("do-not-tell")
+        (settings.BASE_DIR / "code").write_text("code")
+
+        done = ran(
+            "print(open('code').read(), tried(lambda: open('sealer-key').read()))"
+        )
+
+    assert said(done) in ("code EACCES", "code THROUGH ''")
 
 
 def test_it_sees_no_process_but_its_own():
@@ -191,6 +207,15 @@ def test_memory_that_processes_of_the_host_share_is_not_found():
     assert said(done) == "ENOENT"
 
 
+def test_what_the_box_was_started_with_tells_nothing(monkeypatch):
+    monkeypatch.setenv("SECRET_KEY", "do-not-tell")
+
+    done = ran("print(tried(lambda: open('/proc/1/environ').read()))")
+
+    assert said(done) == "EACCES" or said(done).startswith("THROUGH 'PATH=")
+    assert "do-not-tell" not in said(done)
+
+
 # Writing outside
 
 
@@ -204,7 +229,7 @@ print(tried(open, {str(seen / "x")!r}, 'w'))
 """
     )
 
-    assert said(done) in NO_WRITING
+    assert said(done) in NO_WRITING.split()
     assert list(seen.iterdir()) == []
 
 
