@@ -23,6 +23,9 @@ ifdef PEERS
 export PEERS
 endif
 
+# A portal is a dozen processes; each would compile the whole code by itself.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test test-faults test-contract test-browser bench check lint format types requirements reference clean
 
