@@ -140,6 +140,11 @@ class Run(Tracked):
             ),
             models.Index(
                 fields=["rollout", "-id"],
+                name="run_told_its_version",
+                condition=Q(attempt__isnull=False) & ~Q(system_version="unknown"),
+            ),
+            models.Index(
+                fields=["rollout", "-id"],
                 name="run_awaits_fallback",
                 condition=Q(awaits_fallback=True),
             ),
