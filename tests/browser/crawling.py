@@ -34,8 +34,7 @@ OVERFLOW = """[...document.body.querySelectorAll('*')].filter(each => {
     const box = each.getBoundingClientRect();
     if (!box.width || box.right <= innerWidth + 1) return false;
     for (let up = each.parentElement; up; up = up.parentElement)
-        if (["auto", "scroll", "hidden", "clip"].includes(getComputedStyle(up).overflowX))
-            return false;
+        if (getComputedStyle(up).overflowX !== "visible") return false;
     return getComputedStyle(each).position !== "fixed";
 }).slice(0, 3).map(each => each.outerHTML.slice(0, 160))"""
 
