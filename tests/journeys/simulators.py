@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.live import ROOT, LivePortal
 
 STAGE_TIMEOUT_S = 5
+LIMIT_S = 600  # only a simulator that hangs takes so long, however busy the machine
 
 
 class Simulator:
@@ -33,7 +34,10 @@ class Simulator:
 
     def run(self, *options: str) -> dict[str, int]:
         """To its end; how the runs ended, as the simulator saw it."""
-        process = self.start(*options)
-        said, complaints = process.communicate(timeout=120)
+        with self.start(*options) as process:
+            try:
+                said, complaints = process.communicate(timeout=LIMIT_S)
+            finally:
+                process.kill()  # where it hangs; one that has ended minds nothing
         assert process.returncode == 0, complaints
         return json.loads(said)["outcomes"]
