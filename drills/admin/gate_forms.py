@@ -12,8 +12,8 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
+from drills.domain import delegations
 from drills.domain.signoffs import (
-    LONGEST_DELEGATION,
     LONGEST_NOTE,
     Said,
     Tick,
@@ -143,7 +143,7 @@ class WaiverForm(_Until):
 class DelegationForm(_Until):
     """To whom, and until when."""
 
-    longest = LONGEST_DELEGATION
+    longest = delegations.LONGEST
     receiver = forms.ModelChoiceField(
         Person.objects.filter(is_active=True),
         label="To",

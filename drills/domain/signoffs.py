@@ -9,15 +9,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from drills.domain.release_gates import Gate
+from portal.domain.people import signs_from
 from portal.domain.roles import Role
 from portal.errors import Invalid, NotAllowed
 
 VALID_FOR = timedelta(days=14)  # decision 22
-ROLE_WAITS = timedelta(hours=24)  # decision 2
-LONGEST_DELEGATION = timedelta(days=14)
 LONGEST_NOTE = 2_000
 
 
@@ -49,13 +49,17 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """The role that somebody signs by: whose it is, from when, and by whom given."""
+    """The role that somebody signs by: whose it is, from when, and by whom given.
+
+    `reset_at` is when somebody else last reset the holder's password or second factor.
+    """
 
     number: int
     person: int
     granted_at: datetime
     granters: frozenset[int] = frozenset()  # people; the host is nobody
     at_installation: bool = False
+    reset_at: datetime | None = None
     is_revoked: bool = False
 
 
@@ -71,7 +75,10 @@ class Delegated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signer:
-    """Somebody who wants to sign, or has signed; both a signer and a giver count."""
+    """Somebody who wants to sign, or has signed; both a signer and a giver count.
+
+    `reset_at` is when somebody else last reset the signer's password or second factor.
+    """
 
     person: int
     name: str
@@ -79,6 +86,7 @@ class Signer:
     is_active: bool
     grant: Grant | None
     delegated: Delegated | None = None
+    reset_at: datetime | None = None
 
     @property
     def people(self) -> frozenset[int]:
@@ -129,15 +137,36 @@ def _about_the_role(signer: Signer, now: datetime) -> Iterable[Obstacle]:
         yield Obstacle(
             "ROLE_NOT_HELD", f"{whose} does not hold the role {signer.role}."
         )
-    elif not grant.at_installation and now - grant.granted_at < ROLE_WAITS:
-        at = grant.granted_at + ROLE_WAITS
+    else:
+        yield from _about_waiting(signer, grant, now)
+    if grant is not None and grant.granters & signer.people:
+        yield Obstacle("ROLE_OWN_GRANT", "Nobody signs by a role that they granted.")
+
+
+def _about_waiting(signer: Signer, grant: Grant, now: datetime) -> Iterable[Obstacle]:
+    """What is new waits a day. A reset casts no doubt on what was signed before it."""
+    since = partial(
+        signs_from,
+        granted_at=grant.granted_at,
+        at_installation=grant.at_installation,
+    )
+    at = since(reset_at=None)
+    if at > now:
         yield Obstacle(
             "ROLE_TOO_YOUNG",
             f"The role {signer.role} was granted less than 24 hours ago; it can sign "
             f"from {at:%Y-%m-%d %H:%M} UTC on.",
         )
-    if grant is not None and grant.granters & signer.people:
-        yield Obstacle("ROLE_OWN_GRANT", "Nobody signs by a role that they granted.")
+    resets = [each for each in (signer.reset_at, grant.reset_at) if each]
+    latest = max((each for each in resets if each <= now), default=None)
+    waits = since(reset_at=latest)
+    if waits > max(now, at):
+        whose = signer.name if latest == signer.reset_at else "whoever delegated this"
+        yield Obstacle(
+            "CREDENTIALS_TOO_NEW",
+            f"Somebody else reset the password or the second factor of {whose} less "
+            f"than 24 hours ago; this is signed from {waits:%Y-%m-%d %H:%M} UTC on.",
+        )
 
 
 def _about_the_pack(
@@ -364,16 +393,3 @@ def _lost(signer: Signer) -> str:
     if signer.delegated is not None and signer.delegated.is_ended:
         return f"{signer.delegated.giver_name} has taken the delegation back."
     return ""
-
-
-def check_delegation(*, giver: int, receiver: int, lasts: timedelta) -> None:
-    """Refuse a delegation to oneself, into the past, or for too long."""
-    if giver == receiver:
-        raise NotAllowed(
-            "A delegation is to another person.", code="CANNOT_DELEGATE_TO_ONESELF"
-        )
-    if not timedelta(0) < lasts <= LONGEST_DELEGATION:
-        raise Invalid(
-            f"A delegation lasts at most {LONGEST_DELEGATION.days} days, from now on.",
-            errors=[{"pointer": "/until", "detail": "is too far away, or past"}],
-        )

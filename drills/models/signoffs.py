@@ -3,8 +3,8 @@
 from django.db import models
 from django.db.models import F, Q
 
+from drills.domain.delegations import LONGEST
 from drills.domain.signoffs import (
-    LONGEST_DELEGATION,
     VALID_FOR,
     Cause,
     SigningRole,
@@ -42,7 +42,7 @@ class Delegation(Tracked):
             models.CheckConstraint(
                 name="a_delegation_lasts_a_fortnight_at_most",
                 condition=Q(until__gt=F("given_at"))
-                & Q(until__lte=F("given_at") + LONGEST_DELEGATION),
+                & Q(until__lte=F("given_at") + LONGEST),
             ),
             models.CheckConstraint(
                 name="an_ended_delegation_names_somebody",

@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from drills.domain import signoffs as domain
+from drills.domain import delegations as domain
 from drills.domain.signoffs import SigningRole
 from drills.domain.verbs import Verb
 from drills.models import Delegation, PackParticipant, ReleaseGate
@@ -53,7 +53,7 @@ def give(
     if receiver is None:
         raise NotFound("There is nobody of that name who is active.")
     now = clock.now()
-    domain.check_delegation(giver=by.person.pk, receiver=receiver.pk, lasts=until - now)
+    domain.check(giver=by.person.pk, receiver=receiver.pk, lasts=until - now)
     for person in (receiver, by.person):
         _check_uninvolved(person)
     for other in in_force(receiver).filter(role=role, giver=by.person):

@@ -107,7 +107,8 @@ class Round:
         """Every signature under the pack, in the order of signing."""
         signoffs = list(
             self.pack.signoffs.select_related(
-                *("person", "grant__granted_by__person", "grant__granted_by__token"),
+                *("person", "grant__person"),
+                *("grant__granted_by__person", "grant__granted_by__token"),
                 *("grant__confirmed_by__person", "grant__confirmed_by__token"),
                 *("delegation__giver", "lapse", "pack"),
             ).order_by("pk")
@@ -230,7 +231,7 @@ def signer(
     holder = delegation.giver if delegation else person
     grant = (
         RoleGrant.objects.filter(person=holder, role=role, revoked_at=None)
-        .select_related(*_GRANTED_BY)
+        .select_related("person", *_GRANTED_BY)
         .first()
     )
     return _signer(person, role, grant, delegation), grant
@@ -262,6 +263,7 @@ def _signer(
         is_active=person.is_active and holder_is_active,
         grant=grant and _grant(grant),
         delegated=delegation and _delegated(delegation),
+        reset_at=person.credentials_reset_at,
     )
 
 
@@ -274,6 +276,7 @@ def _grant(grant: RoleGrant) -> Grant:
         granted_at=grant.granted_at,
         granters=frozenset(each.pk for each in people if each is not None),
         at_installation=grant.at_installation,
+        reset_at=grant.person.credentials_reset_at,
         is_revoked=grant.revoked_at is not None,
     )
 

@@ -17,15 +17,19 @@ from drills.services import (
 from drills.services.signatures import Round
 from portal import clock
 from portal.domain.roles import Role
+from portal.errors import NotAllowed
 from portal.services import actors, people
 from rollout.services import changes, proposals
 from tests.builders import an_actor
 from tests.drills.builders import an_incident, move
 from tests.drills.signing import (
     a_counting_drill,
+    a_pack,
+    a_ready_gate,
     a_signed_gate,
+    sign,
 )
-from tests.rollout.builders import KEY
+from tests.rollout.builders import KEY, confirmed
 
 pytestmark = pytest.mark.django_db
 
@@ -140,6 +144,43 @@ def test_what_was_found_stale_stays_stale():
     assert again == []
     assert SignoffLapse.objects.count() == 2
     assert not standing(gate).is_signed
+
+
+def test_a_clock_that_is_set_back_brings_no_signature_back():
+    with time_machine.travel(clock.now(), tick=False) as now:
+        gate, _ = a_signed_gate()
+        now.shift(timedelta(days=14, seconds=1))
+        signatures.look(gate.pk, by=actors.system(), reason="t")
+
+        now.shift(timedelta(days=-2))
+
+        assert not standing(gate).is_signed
+        assert SignoffLapse.objects.count() == 2
+
+
+def test_a_clock_that_is_set_back_makes_no_role_old_enough():
+    with time_machine.travel(clock.now(), tick=False) as now:
+        gate = a_ready_gate()
+        now.shift(timedelta(days=30))
+        young = granted("qa")
+        now.shift(timedelta(days=-30))
+        pack = a_pack(gate)
+
+        with pytest.raises(NotAllowed) as caught:
+            sign(pack, "qa", by=young)
+
+    assert code_of(caught) == "ROLE_TOO_YOUNG"
+
+
+def granted(role: str):
+    """Somebody who got the role from two people, while the portal was in use."""
+    person = an_actor().person
+    asked = people.request_role(
+        person.pk, Role(role), by=an_actor("administrator"), reason="needed"
+    )
+    confirmed(asked)
+    person.forget_roles()
+    return actors.for_person(person)
 
 
 def test_a_newer_drill_is_other_evidence():

@@ -224,6 +224,28 @@ def test_a_role_younger_than_a_day_does_not_sign():
     assert Signoff.objects.get().role == "qa"
 
 
+def test_whoever_was_given_a_new_password_signs_a_day_later_and_keeps_what_was_signed():
+    with time_machine.travel(clock.now(), tick=False) as now:
+        gate = a_ready_gate()
+        architect, qa = an_actor("architect"), an_actor("qa")
+        pack = a_pack(gate)
+        sign(pack, "architect", by=architect)
+        now.shift(timedelta(hours=1))
+        for each in (architect, qa):
+            people.reset_password(
+                each.person.pk, by=an_actor("administrator"), reason="Forgotten."
+            )
+            each.person.refresh_from_db()
+
+        with pytest.raises(NotAllowed) as caught:
+            sign(pack, "qa", by=qa)
+        now.shift(timedelta(hours=24))
+        sign(pack, "qa", by=qa)
+
+        assert code_of(caught) == "CREDENTIALS_TOO_NEW"
+        assert standing(gate).is_signed, standing(gate).says
+
+
 def test_a_role_from_the_other_signer_does_not_sign():
     with time_machine.travel(clock.now(), tick=False) as now:
         gate = a_ready_gate()
