@@ -102,10 +102,11 @@ class Portal:
             return connection.execute(sql).fetchall()
 
     def query_commit(self, sql: str) -> None:
-        """Change the database, past everything of the portal's own."""
+        """Change the database, past everything of the portal's own, guards included."""
         with psycopg.connect(
             host=str(self.servers.sockets), user="portal", dbname="portal"
         ) as connection:
+            connection.execute("SET LOCAL session_replication_role = replica")
             connection.execute(sql)
 
     def release_switch(self) -> None:

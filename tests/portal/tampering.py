@@ -9,8 +9,10 @@ from portal.domain.ledger import leaf_of, link_of
 
 
 def tamper(sql: str, *params: object) -> None:
-    """Change something while the triggers sleep."""
+    """Change something while the triggers sleep, which have done their work so far."""
     with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
         cursor.execute("SET session_replication_role = replica")
         cursor.execute(sql, params)
         cursor.execute("RESET session_replication_role")

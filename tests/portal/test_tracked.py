@@ -4,7 +4,7 @@ import pytest
 from django.apps import apps
 from django.contrib import admin
 from django.core import serializers
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from portal.models import (
     Person,
@@ -103,6 +103,58 @@ def test_the_database_refuses_to_change_a_version(model):
         names = {name for (name,) in cursor.fetchall()}
 
     assert {"written_once", "never_emptied"} <= names
+
+
+@pytest.mark.parametrize("model", GOVERNED, ids=lambda model: model.__name__)
+def test_the_database_compares_every_governed_row_with_its_version(model):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tgname, tgargs FROM pg_trigger WHERE tgrelid = %s::regclass",
+            [model._meta.db_table],
+        )
+        found = dict(cursor.fetchall())
+
+    assert bytes(found["has_its_version"]).decode().rstrip("\0") == (
+        model.history.model._meta.db_table
+    )
+    assert "stays" in found
+
+
+CHANGED = "UPDATE portal_person SET full_name = 'Me'"
+BY_HAND = {
+    "a row is changed": CHANGED,
+    "a row is made": """
+        INSERT INTO portal_rolegrant
+            (person_id, role, granted_by_id, granted_at, at_installation)
+        SELECT person_id, 'qa', granted_by_id, now(), true FROM portal_rolegrant
+        """,
+    "its version says otherwise": f"""
+        {CHANGED};
+        INSERT INTO portal_historicalperson SELECT (version).* FROM (
+            SELECT jsonb_populate_record(it, '{{"history_id": 987654}}') AS version
+            FROM portal_historicalperson it) it
+        """,
+    "a row is deleted": "DELETE FROM portal_rolegrant",
+}
+
+
+@pytest.mark.parametrize("sql", BY_HAND.values(), ids=list(BY_HAND))
+def test_a_hand_in_the_database_is_refused_where_it_leaves_no_version(sql):
+    a_person("engineer")
+    see_to_what_waits()  # what the act wrote is fine
+
+    with (
+        pytest.raises(IntegrityError, match=r"without a version|written once"),
+        transaction.atomic(),
+    ):
+        see_to_what_waits(sql)
+
+
+def see_to_what_waits(sql: str = "") -> None:
+    """Do this, and what the database does when a transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"{sql}; SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
 
 
 def test_what_a_hand_in_the_database_changes_is_found():

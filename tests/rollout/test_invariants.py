@@ -63,6 +63,8 @@ def broken() -> list[int]:
 
 def behind_the_back(sql: str) -> None:
     with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute(sql)
         assert cursor.rowcount
