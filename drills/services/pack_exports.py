@@ -7,6 +7,7 @@ that line, `ledger.json` brings it along, with every line about what is in the p
 """
 
 import ast
+import json
 import time
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
@@ -107,7 +108,10 @@ def prepare(pack_hash: str, *, by: Actor, reason: str) -> Prepared:
 
 
 def signature(standing: Standing) -> dict[str, object]:
-    """A signature as `signoffs.json` has it, with whether it counted at the export."""
+    """A signature as `signoffs.json` has it, with whether it counted at the export.
+
+    Names are those of the moment of signing: people may be called otherwise by now.
+    """
     signed, lapse = standing.signoff, standing.lapse
     line = LedgerEntry.objects.filter(
         subject_type=signed._meta.label_lower,
@@ -118,7 +122,7 @@ def signature(standing: Standing) -> dict[str, object]:
         "role": signed.role,
         "verdict": signed.verdict,
         "name": signed.name,
-        "on_behalf_of": str(signed.giver) if signed.giver else None,
+        "on_behalf_of": json.loads(line.body)["details"]["on_behalf_of"],
         "rubric": signed.rubric,
         "note": signed.note,
         "statement": signed.statement,

@@ -25,6 +25,7 @@ import zipfile
 import zlib
 from base64 import b64encode
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ LEDGER, INDEX, PACK_MANIFEST = "ledger.json", "index.json", "manifest.json"
 SIGNOFFS = "signoffs.json"
 ASSEMBLED, EXPORTED = "drills.pack.assembled", "drills.pack.exported"
 SIGNED, REJECTED = "drills.release_gate.signed", "drills.release_gate.rejected"
+LONGEST_ACT = timedelta(minutes=1)  # between a signature and its line in the ledger
 SIGNINGS = {"pass": SIGNED, "changes_required": REJECTED}
 
 
@@ -66,9 +68,13 @@ class Outcome:
 
     pack_hash: str = ""
     is_complete: bool = False
+    about: str = ""
     key: str = ""
     sealed: int = 0
+    checkpoint: dict[str, Any] = field(default_factory=dict)
     files: int = 0
+    evidence: list[str] = field(default_factory=list)
+    people: list[str] = field(default_factory=list)
     signatures: list[dict[str, Any]] = field(default_factory=list)
     altered: dict[str, str] = field(default_factory=dict)
     doubts: list[str] = field(default_factory=list)
@@ -172,6 +178,8 @@ def check_ledger(
         raise CannotTell(f"{LEDGER}: nobody whom --key names has signed it")
     found.sealed = note.size
     found.key = keys[0].fingerprint
+    root = b64encode(note.root).decode()
+    found.checkpoint = {"origin": note.origin, "size": note.size, "root": root}
     return bodies
 
 
@@ -262,6 +270,12 @@ def check_contents(
     manifest = json.loads(manifest_bytes)
     found.pack_hash = digest_of_bytes(manifest_bytes)
     found.is_complete = bool(manifest["is_complete"])
+    gate, key = manifest["gate"], manifest["rollout"]["key"]
+    named = f"gate {gate['letter']} ({gate['title']}, version {gate['version']})"
+    at = manifest["assembled_at"]
+    found.about = f"pack {manifest['number']} of {named} of {key}, assembled {at}"
+    found.evidence = [f"{e['title']}: {e['line']}" for e in manifest["evidence"]]
+    found.people = [f"{e['name']}: {'; '.join(e['parts'])}" for e in manifest["people"]]
     assembled = [
         each["details"]["pack_hash"] for each in entries if each["verb"] == ASSEMBLED
     ]
@@ -281,7 +295,8 @@ def check_contents(
         trouble = differs(each, entry, found.pack_hash)
         if trouble:
             found.altered[SIGNOFFS] = trouble
-        found.signatures.append(each)
+        proven = {"at": entry["at"], **entry["details"]} if entry else {}
+        found.signatures.append({**proven, **each})
     if signings:
         found.altered[SIGNOFFS] = f"leaves out the signature of entry {min(signings)}"
 
@@ -304,6 +319,11 @@ def differs(said: dict[str, Any], entry: dict[str, Any] | None, pack_hash: str) 
     for name, value in expected.items():
         if told.get(name) != value:
             return f"{name} of the signature of {said['name']} is not what was signed"
+    if said["authenticated_by"] != entry["authenticated_by"]:
+        return f"{said['name']} has shown in another way who they are"
+    signed, told_at = map(datetime.fromisoformat, (said["signed_at"], entry["at"]))
+    if abs(signed - told_at) > LONGEST_ACT:
+        return f"{said['name']} has signed at another time"
     if SIGNINGS.get(said["verdict"]) != entry["verb"]:
         return f"the verdict of {said['name']} is not what was signed"
     if said["pack_hash"] != pack_hash or pack_hash not in said["statement"]:
@@ -317,27 +337,48 @@ def tell(found: Outcome, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"status": word, **vars(found)}))
         return
-    print(word)
+    say(word)
     for name, says in sorted(found.altered.items()):
-        print(f"  {name}: {says}")
+        say(f"  {name}: {says}")
     for doubt in found.doubts:
-        print(f"  {doubt}")
+        say(f"  {doubt}")
     if found.altered or not found.pack_hash:
         return
     state = "complete" if found.is_complete else "INCOMPLETE: nobody could sign it"
-    print(f"  pack {found.pack_hash} ({state}), {found.files} files")
-    print(
-        f"  sealed up to entry {found.sealed} of the ledger, by {found.key or 'whom?'}"
-    )
+    say(f"  {found.about}")
+    say(f"  {found.pack_hash} ({state}), {found.files} files")
+    if seal := found.checkpoint:
+        say(f"  sealed up to entry {seal['size']} of the ledger, by {found.key}")
+        say(f"    checkpoint of {seal['origin']}, root {seal['root']}")
+    for title, lines in {
+        "evidence, as it was then": found.evidence,
+        "who had a part in it, and so signs nothing": found.people or ["nobody"],
+    }.items():
+        say(f"  {title}:", *(f"    {line}" for line in lines))
     for each in found.signatures:
-        behalf = f" for {each['on_behalf_of']}" if each["on_behalf_of"] else ""
-        verdict = each["verdict"].upper().replace("_", " ")
-        print(
-            f"  {verdict} by {each['name']}{behalf} as {each['role']}, "
-            f"{each['signed_at']}, entry {each['ledger_seq']}; {each['standing']}"
-        )
+        tell_signature(each)
     if not found.signatures:
-        print("  nobody has signed it")
+        say("  nobody has signed it")
+
+
+def say(*lines: str) -> None:
+    """What would move the cursor of a terminal is spelled out."""
+    for line in lines:
+        print("".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in line))
+
+
+def tell_signature(said: dict[str, Any]) -> None:
+    """Who has signed, as what, when the ledger says, and what, word for word."""
+    behalf = f" for {said['on_behalf_of']}" if said["on_behalf_of"] else ""
+    verdict = said["verdict"].upper().replace("_", " ")
+    say(
+        f"  {verdict} by {said['name']}{behalf} as {said['role']}, {said['at']}",
+        f"    entry {said['ledger_seq']}, identity by {said['authenticated_by']}",
+        f"    at the export: {said['standing']}",
+        f"    pack {said['pack_hash']}",
+        f"    statement {said['statement_digest']}:",
+        *(f"    | {line}" for line in said["statement"].split("\n")),
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
