@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.db.models import Q
 from django.urls import reverse
 
 from drills.admin.gate_forms import (
@@ -14,7 +15,7 @@ from drills.admin.gate_forms import (
     said_of,
 )
 from drills.domain.packs import Row
-from drills.domain.signoffs import VALID_FOR, SigningRole
+from drills.domain.signoffs import VALID_FOR, SigningRole, Verdict
 from drills.models import Delegation, ReleaseGate, Signoff
 from drills.services import (
     availability,
@@ -60,19 +61,26 @@ def _cannot_sign(gate: ReleaseGate, actor: Actor, role: SigningRole) -> bool:
     newest = packs.newest(gate)
     if newest is None or not newest.is_complete:
         return True
-    if newest.signoffs.filter(role=role).exists():
+    closing = Q(role=role) | Q(verdict=Verdict.CHANGES_REQUIRED)
+    if newest.signoffs.filter(closing).exists():
         return True
     return not may(actor, ACT_OF[role]) and delegated_to(actor, role) is None
 
 
 def _newest(gate: ReleaseGate) -> Round:
+    """What the page looks at, once for each answer; the act itself looks again."""
+    known = getattr(gate, "_looked_at", None)
+    if known is not None:
+        return known
     pack = packs.newest(gate)
     if pack is None:
         raise WrongMoment(
-            "There is no evidence pack yet.", possible=["assemble a pack"]
+            "There is no evidence pack yet; have one assembled first.",
+            possible=["assemble a pack"],
         )
     pack.gate = gate
-    return Round(pack)
+    gate._looked_at = Round(pack)
+    return gate._looked_at
 
 
 def _draft(
@@ -90,12 +98,11 @@ def _draft(
 
 def _mark(gate: ReleaseGate) -> str:
     """What a signing page rests on: the newest pack, and what has changed since."""
-    pack = packs.newest(gate)
-    if pack is None:
+    if packs.newest(gate) is None:
         return "no pack"
     found = _newest(gate)
     changed = [each.to_json() for each in found.differences]
-    return digest_of([pack.pack_hash, changed, found.new_incidents])
+    return digest_of([found.pack.pack_hash, changed, found.new_incidents])
 
 
 def _since(gate: ReleaseGate, mark: str) -> Shown:
@@ -144,7 +151,7 @@ def _sign(role: SigningRole) -> Act:
         needs_password=True,
         done_as="Sign this statement",
         hidden=lambda gate, actor: _cannot_sign(gate, actor, role),
-        about=lambda gate: Shown("drills/gate_evidence.html", evidence_of(gate)),
+        about=_evidence,
         effects=lambda gate: [
             f"You judge pack {_number(gate)} and sign exactly the statement that the "
             "next step shows, with your password.",
@@ -154,6 +161,11 @@ def _sign(role: SigningRole) -> Act:
             "evidence changes. Asking for changes closes this round.",
         ],
     )
+
+
+def _evidence(gate: ReleaseGate) -> Shown:
+    rows = _newest(gate).rows if packs.newest(gate) else None
+    return Shown("drills/gate_evidence.html", evidence_of(gate, rows))
 
 
 def _number(gate: ReleaseGate) -> str:

@@ -58,9 +58,13 @@ class ReasonForm(forms.Form):
         self.pointers: dict[str, str] = {}
 
     def refuse(self, refusal: Refusal) -> None:
-        """Say no; where it is about one field, beside that field."""
+        """Say no, and what can be done instead; what is about one field, beside it."""
         errors = refusal.facts.get("errors")
         self.add_error(None, str(refusal))
+        possible = refusal.facts.get("possible")
+        if isinstance(possible, list) and possible:
+            named = "; ".join(str(each).replace("_", " ") for each in possible)
+            self.add_error(None, f"Possible now: {named}.")
         for error in errors if isinstance(errors, list) else []:
             place, rest = self._place_of(error["pointer"])
             said = f"{rest} {error['detail']}".strip()
@@ -244,7 +248,27 @@ class ActsMixin:
                     return self._carry_out(request, act, subject, actor, said)
             except Refusal as refusal:
                 form.refuse(refusal)
+        elif act.foresee and proves and not set(form.errors) - _proof_names(form, act):
+            try:
+                foreseen = act.foresee(subject, actor, form.cleaned_data)
+                return self._ask_again(request, act, subject, form, foreseen)
+            except Refusal as refusal:
+                form.refuse(refusal)
         return self._ask(request, act, subject, form, foreseen=foreseen)
+
+    def _ask_again(
+        self,
+        request: HttpRequest,
+        act: Act,
+        subject: Any,
+        form: forms.Form,
+        foreseen: Shown,
+    ) -> HttpResponse:
+        """Only the proof was no good: show the same again, with why beside it."""
+        said = act.form(request.POST, request.FILES, subject=subject)
+        names = _proof_names(form, act)
+        proof = [field for field in form if field.name in names]
+        return self._ask(request, act, subject, said, foreseen=foreseen, proof=proof)
 
     def _carry_out(
         self,
@@ -314,6 +338,7 @@ class ActsMixin:
         *,
         since: Shown | None = None,
         foreseen: Shown | None = None,
+        proof: list[forms.BoundField] | None = None,
     ) -> HttpResponse:
         back = self._object_url(subject) if subject is not None else ".."
         is_refused = since is not None or bool(form.errors)
@@ -333,10 +358,12 @@ class ActsMixin:
             "about": act.about(subject) if act.about else None,
             "since": since,
             "foreseen": None if is_refused else foreseen,
-            "proof": _proof(act, request, subject) if foreseen else [],
-            "is_other": foreseen is not None and bool(shown) and not is_refused,
+            "proof": proof or (_proof(act, request, subject) if foreseen else []),
+            "is_other": foreseen is not None
+            and shown not in (None, "", foreseen.mark)
+            and not is_refused,
         }
-        status = 422 if is_refused else 200
+        status = 422 if is_refused or proof else 200
         return TemplateResponse(request, "portal/act.html", context, status=status)
 
 
@@ -350,8 +377,12 @@ def _proof(act: Act, request: HttpRequest, subject: Any) -> list[forms.BoundFiel
     if not act.needs_password:
         return []
     form = with_password(act.form, request)(subject=subject)
-    own = act.form(subject=subject).fields
-    return [field for field in form if field.name not in own]
+    names = _proof_names(form, act)
+    return [field for field in form if field.name in names]
+
+
+def _proof_names(form: forms.Form, act: Act) -> set[str]:
+    return set(form.fields) - set(act.form(subject=form.subject).fields)
 
 
 def _key_of(request: HttpRequest) -> str:

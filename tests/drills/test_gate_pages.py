@@ -100,8 +100,11 @@ def test_a_wrong_password_signs_nothing(client):
         address_of(gate), filled_in(body, shown=shown_in(first), password="a guess")
     )
 
+    said = answer.content.decode()
     assert answer.status_code == 422
-    assert "That is not your password." in answer.content.decode()
+    assert "That is not your password." in said
+    assert "Look again." not in said
+    assert shown_in(said) == shown_in(first)
     assert not Signoff.objects.exists()
 
 
