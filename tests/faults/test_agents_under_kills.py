@@ -9,6 +9,7 @@ import pytest
 
 from tests.journeys.agents import Agent, agrees, processes_under
 from tests.live import LivePortal, wait_until
+from tests.standin import files
 from tests.standin.installation import Installation
 
 pytestmark = pytest.mark.faults
@@ -114,6 +115,7 @@ def test_real_run_roots_are_known(portal, agent, shared):
 
     all_known(portal, agent, roots)
     for root in roots:
-        if not agent.said("manifest_edited", run_id=root.name):
+        run_id = files.read(root / "manifest.json")["run_id"]
+        if not agent.said("manifest_edited", run_id=run_id):
             source = shared / "real_runs" / root.name / "manifest.json"
             assert (root / "manifest.json").read_bytes() == source.read_bytes()
