@@ -75,7 +75,8 @@ class Tracked(models.Model):
         self._history_user, self._change_reason = actor, reason
         self._history_date = clock.now()
         try:
-            self.save()
+            with transaction.atomic(savepoint=False):  # the row and its version
+                self.save()
         finally:
             # These name this save only; the next one has to say it again.
             del self._history_user, self._change_reason, self._history_date

@@ -269,15 +269,14 @@ print(len(os.listdir(TMP)))
 # Reaching somebody
 
 
-def test_nobody_is_reached_over_any_kind_of_socket(seen, settings):
+def test_nobody_is_reached_over_any_kind_of_socket(seen, settings, monkeypatch):
     """Each listens for real; some are where the servers of the portal would be."""
     mark = f"\0portal-{os.getpid()}"
     for name in ("var", "postgres", "valkey"):
         (seen / name).mkdir()
     settings.VAR = seen / "var"
-    settings.DATABASES["default"] = dict(
-        settings.DATABASES["default"], HOST=str(seen / "postgres")
-    )
+    host = str(seen / "postgres")
+    monkeypatch.setitem(settings.DATABASES["default"], "HOST", host)
     settings.REDIS_URL = f"unix://{seen}/valkey/s?db=0"
     local = [mark, *(str(seen / name / "s") for name in ("var", "postgres", "valkey"))]
     any_port = {socket.AF_INET: ("127.0.0.1", 0), socket.AF_INET6: ("::1", 0)}
