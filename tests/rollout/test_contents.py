@@ -1,11 +1,9 @@
 """The vault looks at what it holds, again and again, and says what it found."""
 
 from datetime import timedelta
-from importlib import import_module
 
 import pytest
 import time_machine
-from django.db import connection
 
 from portal import clock
 from portal.errors import Conflict, NoRoom
@@ -156,21 +154,4 @@ def test_what_is_known_already_needs_no_quota(service, settings):
 
     keep(service, content=b"eight888")
 
-    assert VaultUse.objects.get().bytes == 8
-
-
-def test_the_migration_counts_what_is_there_already(service):
-    """The same sentences as in the migration, on tables that were emptied."""
-    keep(service)
-    keep(service, path="b.md")
-    known = list(Content.objects.values_list("digest", "size", "trouble"))
-    Content.objects.all().delete()
-    VaultUse.objects.all().delete()
-
-    module = import_module("rollout.migrations.0011_contents_of_the_vault")
-    with connection.cursor() as cursor:
-        for operation in module.Migration.operations[-2:]:
-            cursor.execute(operation.sql)
-
-    assert list(Content.objects.values_list("digest", "size", "trouble")) == known
     assert VaultUse.objects.get().bytes == 8

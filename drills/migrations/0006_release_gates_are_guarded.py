@@ -1,4 +1,4 @@
-"""Guard packs and signatures, and have the database refuse who may not sign, too.
+"""Guard what gates, waivers and delegations are about, and who may sign.
 
 What the domain refuses stands here once more, on purpose: no act, no shell and no
 superuser can write a signature under an incomplete pack, under another hash, under one
@@ -7,19 +7,6 @@ that was sent back, by somebody who had a part in it, or for somebody who had.
 
 from django.db import migrations
 
-from portal.models.guards import written_once
-
-TABLES = [
-    "drills_packorder",
-    "drills_evidencepack",
-    "drills_packparticipant",
-    "drills_signoff",
-    "drills_signofflapse",
-    "drills_availability",
-    "drills_historicalreleasegate",
-    "drills_historicalwaiver",
-    "drills_historicaldelegation",
-]
 KEPT = {
     "drills_releasegate": ("rollout_id", "letter"),
     "drills_waiver": (
@@ -105,10 +92,9 @@ def _keep(table: str, columns: tuple[str, ...]) -> migrations.RunSQL:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("drills", "0009_release_gates"), ("portal", "0002_written_once")]
+    dependencies = [("drills", "0005_break_glass_is_guarded")]
 
     operations = [
-        *(written_once(table) for table in TABLES),
         *(_keep(table, columns) for table, columns in KEPT.items()),
         migrations.RunSQL(CHECK_SIGNATURES, CHECK_NO_MORE),
     ]

@@ -1,17 +1,10 @@
-"""Guard what drills have written once, and what they are about."""
+"""Guard the moves of a drill, and what it is about.
+
+The moves stand here once more, on purpose, as those of an incident do.
+"""
 
 from django.db import migrations
 
-from portal.models.guards import written_once
-
-TABLES = [
-    "drills_drillstep",
-    "drills_drillcapture",
-    "drills_drillnote",
-    "drills_historicaldrill",
-    "drills_historicaldrillschedule",
-    "drills_historicaldrilllever",
-]
 _FIXED = (
     *("rollout_id", "stage_id", "scenario", "means", "conductor_id"),
     *("environment", "fingerprint", "plan", "asked_at"),
@@ -57,9 +50,6 @@ DROP FUNCTION drills_drill_is_kept();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("drills", "0005_drills"), ("portal", "0002_written_once")]
+    dependencies = [("drills", "0003_incidents_are_guarded")]
 
-    operations = [
-        *(written_once(table) for table in TABLES),
-        migrations.RunSQL(KEEP_DRILLS, FORGET_DRILLS),
-    ]
+    operations = [migrations.RunSQL(KEEP_DRILLS, FORGET_DRILLS)]

@@ -1,8 +1,6 @@
-"""Guard what glass was broken for and by whom, and every version of it."""
+"""Guard what glass was broken for and by whom, and its review."""
 
 from django.db import migrations
-
-from portal.models.guards import written_once
 
 _FIXED = (
     *("rollout_id", "incident_id", "precautions", "reason", "asked_by_id"),
@@ -38,9 +36,6 @@ DROP FUNCTION drills_breakglass_is_kept();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("drills", "0007_break_glass"), ("portal", "0002_written_once")]
+    dependencies = [("drills", "0004_drills_are_guarded")]
 
-    operations = [
-        written_once("drills_historicalbreakglass"),
-        migrations.RunSQL(KEEP, FORGET),
-    ]
+    operations = [migrations.RunSQL(KEEP, FORGET)]
