@@ -17,6 +17,7 @@ from rollout.domain.cli_answers import CliAnswer, Ending, judge
 CHUNK = 64 * 1024
 KEPT = 256 * 1024  # of the output: its end, where the answer is
 LAST_WORDS_S = 2.0
+GONE = ("Z", "X")  # states of proc_pid_stat(5): zombie, dead
 LONGEST_REASON = 500
 
 log = structlog.get_logger(__name__)
@@ -29,10 +30,12 @@ def reason_to_give(text: str) -> str:
 
 
 def start_of(pid: int) -> int:
-    """When a process started, in the kernel's ticks; 0 when there is none."""
+    """When a process started, in the kernel's ticks; 0 when there is none, or it is
+    dead and only nobody has asked how it ended."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
-        return int(stat.rpartition(")")[2].split()[19])
+        state, *facts = stat.rpartition(")")[2].split()
+        return 0 if state in GONE else int(facts[18])
     except (OSError, IndexError, ValueError):
         return 0
 

@@ -21,7 +21,7 @@ def portal(live_server, settings, tmp_path) -> str:
 
 @pytest.fixture
 def a_place(portal, tmp_path) -> Iterator[Callable[[], Place]]:
-    """Makes installations; their agents end with the test."""
+    """Makes installations; their agents end with the test, and say what they did."""
     made: list[Place] = []
 
     def make(folder: Path = tmp_path / "installation") -> Place:
@@ -31,6 +31,7 @@ def a_place(portal, tmp_path) -> Iterator[Callable[[], Place]]:
     yield make
     for place in made:
         place.stop()
+        print(place.last_words())
 
 
 @pytest.fixture

@@ -113,6 +113,11 @@ class Place:
         lines = map(json.loads, self.log.read_text().splitlines())
         return [line for line in lines if line.get("event") == event]
 
+    def last_words(self, most: int = 200) -> str:
+        """The end of its log, for whoever reads why a test has failed."""
+        log = self.log.read_text().splitlines() if self.log.exists() else []
+        return "\n".join(log[-most:])
+
     # The installation
 
     @property

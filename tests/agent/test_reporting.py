@@ -67,7 +67,7 @@ def test_changes_follow_and_what_is_the_same_is_not_sent_again(place):
 def test_half_written_files_are_waited_for_and_never_guessed(place):
     root = place.a_run()
     place.start()
-    wait_until(lambda: Run.objects.exists())
+    wait_until(Run.objects.filter(manifest_revision=1).exists)
     whole = raw(a_manifest(revision=2, status="paused"))
     (root / "manifest.json").write_bytes(whole[:-9])
     (root / "logs").mkdir()
