@@ -27,6 +27,7 @@ from rollout.domain.cli_answers import (
 from rollout.domain.runs import RunStatus
 
 SOON_S, LATER_S, IDLE_S = 0.5, 5.0, 60.0
+UNDRIVEN_S = 300.0  # whatever is to be done about such a run wakes it
 OLD_MARKER_S = 60.0
 # What a tick writes by itself: a run that waits for others does not wait for these.
 _OWN = ("logs/", "metrics/", "operator/halt/", "operator/prompts/", "operator/state/")
@@ -61,7 +62,7 @@ class Driver:
         if record.is_crashed:
             return await self._recover(root)
         if not self.config.is_on or not self.exporter.is_enabled:
-            return IDLE_S if not self.config.is_on else LATER_S
+            return LATER_S if self.config.is_on else UNDRIVEN_S
         if record.resumes and record.status == RunStatus.PAUSED:
             return await self._resume(root)
         if not is_going(record.status):

@@ -21,7 +21,6 @@ from rollout.domain.scanning import Verdict
 from rollout.models import Artifact
 from rollout.services import artifacts, held_back, runs, scans, vault
 
-CHUNK = 4 * 1024 * 1024  # fewer, larger steps: each has to wait for its turn
 BYTES = "application/octet-stream"
 CONTENT_DIGEST = OpenApiParameter(
     "Content-Digest",
@@ -167,7 +166,7 @@ def sent_bytes(request: Request) -> tuple[str, Iterator[bytes]]:
 
 
 def _chunks(request: HttpRequest) -> Iterator[bytes]:
-    while chunk := request.read(CHUNK):
+    while chunk := request.read(vault.CHUNK):
         yield chunk
 
 
