@@ -59,24 +59,23 @@ def record(
     the transaction has written since its last line. Raises `Unavailable` when the
     ledger is busy for longer than the connection's lock timeout.
     """
-    seq, prev = _next()
-    at = clock.now()
-    uuid = UUID(str(uuid_utils.uuid7()))
-    request_id = str(get_contextvars().get("request_id", ""))
+    subject_name = str(subject)[:300]
     reason = redact(reason)
     said = redact_value(plain(details))
+    versions = name_versions()
+    seq, prev = _next()  # only now: what could be done before, nobody waits for
     entry = LedgerEntry(
         seq=seq,
-        uuid=uuid,
-        at=at,
+        uuid=UUID(str(uuid_utils.uuid7())),
+        at=clock.now(),
         actor=by,
         actor_name=by.name,
         verb=verb,
         subject_type=subject._meta.label_lower,
         subject_id=str(subject.pk),
-        subject_name=str(subject)[:300],
+        subject_name=subject_name,
         reason=reason,
-        request_id=request_id,
+        request_id=str(get_contextvars().get("request_id", "")),
     )
     body = canonical(
         {
@@ -84,7 +83,7 @@ def record(
             "actor": {"kind": by.kind, "id": str(by.pk), "name": by.name},
             "authenticated_by": str(by.authenticated_by),
             "details": said,
-            "versions": name_versions(),
+            "versions": versions,
         }
     )
     entry.body = body.decode()
@@ -96,19 +95,25 @@ def record(
     return entry
 
 
+# Two statements in one message: the second sees what was committed before it began,
+# and it begins when the first one has the lock.
+_TAKE = f"""
+SELECT pg_advisory_xact_lock({LOCK});
+SELECT seq, link FROM portal_ledgerentry ORDER BY seq DESC LIMIT 1
+"""
+
+
 def _next() -> tuple[int, bytes]:
     """Lock the ledger; the next place in it, and the link to continue from."""
     with connection.cursor() as cursor:
         try:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+            cursor.execute(_TAKE)
         except OperationalError as error:
             raise Unavailable(
                 "The ledger is busy; nothing was changed. Try again.",
                 code="LEDGER_BUSY",
             ) from error
-        cursor.execute(
-            "SELECT seq, link FROM portal_ledgerentry ORDER BY seq DESC LIMIT 1"
-        )
+        cursor.nextset()
         head = cursor.fetchone()
     return (head[0] + 1, bytes(head[1])) if head else (1, GENESIS)
 
