@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from portal.domain.canonical import digest
 from portal.errors import Invalid, Malformed
 from portal.models import IdempotencyKey
+from portal.services import durability
 
 HEADER = "Idempotency-Key"
 ACCEPTABLE = re.compile(r"[\x21-\x7e]{1,255}\Z")
@@ -54,6 +55,8 @@ def idempotent(
                 if is_replayed:
                     _remember(row_id, response, forgets)
                 return response
+            # Whoever sent it first may still be waiting for the disk.
+            durability.flush_at_commit()
             known = IdempotencyKey.objects.get(actor=request.user, key=key)
             if known.request_digest != asked:
                 raise Invalid(

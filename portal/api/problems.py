@@ -7,6 +7,7 @@ import structlog
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig
 from django.db import DataError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -31,6 +32,12 @@ log = structlog.get_logger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
+BUSY = "The database is busy; nothing was changed. Try again."
+# It may have gone away in the midst of a commit, or between commit and disk.
+AWAY = (
+    "The database is away. If this was to change something, nobody knows whether it "
+    "has: look, or try again with the same Idempotency-Key."
+)
 
 STATUS: dict[type[Refusal], HTTPStatus] = {
     Malformed: HTTPStatus.BAD_REQUEST,
@@ -109,7 +116,7 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
             log.warning("database_unavailable", error=str(error))
             status = HTTPStatus.SERVICE_UNAVAILABLE
             code = CODES[status]
-            detail = "The database is busy or away; nothing was changed. Try again."
+            detail = BUSY if _is_busy(error) else AWAY
         case exceptions.ValidationError():
             status, code = HTTPStatus.UNPROCESSABLE_ENTITY, Invalid.code
             facts = {"errors": _pointers(error.detail)}
@@ -128,6 +135,11 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
         headers=headers,
         content_type=CONTENT_TYPE,
     )
+
+
+def _is_busy(error: OperationalError) -> bool:
+    """Whether it has refused to go on, and so has taken everything back."""
+    return isinstance(error.__cause__, DeadlockDetected | LockNotAvailable)
 
 
 def _from_framework(

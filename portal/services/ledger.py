@@ -28,9 +28,11 @@ from portal.domain.ledger import (
 from portal.domain.redaction import redact, redact_value
 from portal.errors import Unavailable
 from portal.models import Actor, LedgerEntry, name_versions
+from portal.services import durability
 
 # Held from `record` to the end of the transaction: entries come into being one after
-# the other, so that `seq` has no holes and every link has its predecessor.
+# the other, so that `seq` has no holes and every link has its predecessor. Nobody holds
+# it while he waits for the disk (`durability`).
 LOCK = 0x1ED6E5
 
 # Who else is told of a line, in its transaction: `listener(entry, subject, details)`.
@@ -55,7 +57,8 @@ def record(
     """Write a line: `by` did `verb` to `subject`, for this reason.
 
     Call it as the last step of an act, in its transaction; everybody else's acts
-    wait from here to the commit. The entry carries the digests of all versions that
+    wait from here to the commit, and whoever began the transaction waits until it is
+    on the disk. The entry carries the digests of all versions that
     the transaction has written since its last line. Raises `Unavailable` when the
     ledger is busy for longer than the connection's lock timeout.
     """
@@ -95,11 +98,12 @@ def record(
     return entry
 
 
-# Two statements in one message: the second sees what was committed before it began,
-# and it begins when the first one has the lock.
+# One message: the second statement sees what was committed before it began, and it
+# begins when the first one has the lock.
 _TAKE = f"""
 SELECT pg_advisory_xact_lock({LOCK});
-SELECT seq, link FROM portal_ledgerentry ORDER BY seq DESC LIMIT 1
+SELECT seq, link FROM portal_ledgerentry ORDER BY seq DESC LIMIT 1;
+{durability.LATER}
 """
 
 
@@ -115,6 +119,7 @@ def _next() -> tuple[int, bytes]:
             ) from error
         cursor.nextset()
         head = cursor.fetchone()
+    durability.flush_at_commit()
     return (head[0] + 1, bytes(head[1])) if head else (1, GENESIS)
 
 

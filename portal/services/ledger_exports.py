@@ -23,7 +23,7 @@ from portal.domain.roles import May
 from portal.domain.verbs import Verb
 from portal.errors import Conflict, Invalid
 from portal.models import Actor, Checkpoint, LedgerEntry
-from portal.services import nodes, proofs
+from portal.services import durability, nodes, proofs
 from portal.services.access import require
 from portal.services.ledger import record
 
@@ -81,6 +81,7 @@ def write(
             f"Entries {first} to {until} are not all there and sealed: the last "
             f"checkpoint is of {checkpoint.size}."
         )
+    durability.flush()  # the tail, of which no checkpoint vouches that it stays
     with _place(output) as place:
         written = Written(until - first + 1, until, checkpoint.size, is_extract)
         target = _Target(place)

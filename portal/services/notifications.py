@@ -43,7 +43,7 @@ from portal.models import (
     LedgerEntry,
     Notification,
 )
-from portal.services import actors, heartbeats, ledger, outbound, sending
+from portal.services import actors, durability, heartbeats, ledger, outbound, sending
 from portal.services.access import require
 from portal.services.jobs import enqueue
 from portal.services.ledger import record
@@ -228,6 +228,7 @@ def deliver_next(
     )
     if delivery is None:
         return None
+    durability.flush()  # the delivery may be newer than this job
     started = time.monotonic()
     outcome = sending.send(endpoint, delivery.notification, now=now, resolve=resolve)
     took = time.monotonic() - started

@@ -23,7 +23,15 @@ from portal.domain.ledger import Line, findings
 from portal.domain.merkle import Frontier, Node, frontier_at
 from portal.errors import Refusal
 from portal.models import Checkpoint, LedgerEntry, SealerKey
-from portal.services import actors, bell, ledger, nodes, sealer_keys, sinks
+from portal.services import (
+    actors,
+    bell,
+    durability,
+    ledger,
+    nodes,
+    sealer_keys,
+    sinks,
+)
 from portal.services.sealer_keys import NoKey
 
 log = structlog.get_logger(__name__)
@@ -107,6 +115,8 @@ def seal() -> Checkpoint | None:
             note=_note(tree, kept, keys),
             at=clock.now(),
         )
+        # What is sealed for ever must not be what a power failure takes back.
+        durability.flush()
         _hand_on(checkpoint, kept)
         nodes.keep(made)
         checkpoint.save()

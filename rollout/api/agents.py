@@ -130,5 +130,7 @@ class AgentView(RolloutView):
     )
     def put(self, request: Request, name: str) -> Response:
         key = self.key
+        # Read first: the report waits for the disk, and so for what was read.
+        ended = agents.unheeded(key)
         agents.report(key, name, self.said(AgentReport), by=self.actor)
-        return Response(Heard({"ended": agents.unheeded(key)}).data)
+        return Response(Heard({"ended": ended}).data)

@@ -16,7 +16,7 @@ from django.db.models import OuterRef, Subquery
 from portal import clock
 from portal.domain.roles import SCOPE_GRANTS, Scope
 from portal.models import ApiToken, LedgerEntry
-from portal.services import bell, heartbeats
+from portal.services import bell, durability, heartbeats
 from rollout.domain import safety
 from rollout.domain.directives import DirectiveState
 from rollout.domain.kill_file import kills
@@ -180,6 +180,8 @@ class Reader:
         confirmed_at = started_at if is_current else before.confirmed_at
         evaluators = {key: each.evaluator for key, each in held.items()}
         kinds = {key: each.kind for key, each in held.items()}
+        if held != before.held:
+            durability.flush()  # nobody is given a revision that may come twice
         if held != before.held and not self.known.is_nothing:
             # It may be the switch: everybody is told of that before anything else is
             # read, and without this thread in the way.
@@ -194,6 +196,10 @@ class Reader:
             self._is_stopping.wait(HEAD_START_S)
         tokens, asked = _tokens(), _asked()
         lines = _lines(before.last_seq)
+        is_changed = held != before.held or tokens != before.tokens
+        has_news = is_changed or asked != before.asked or bool(lines)
+        if has_news:
+            durability.flush()
         self.known = Knowledge(
             evaluators,
             kinds,
@@ -206,8 +212,7 @@ class Reader:
         self._first.set()
         if is_current:
             EDGE_CONFIRMED.set_to_current_time()
-        is_changed = held != before.held or tokens != before.tokens
-        if is_changed or asked != before.asked or lines:
+        if has_news:
             self._tell_loop(lines if before.last_seq else [])
         if is_current and (is_changed or started_at - self._kept_at >= KEEP_EVERY_S):
             self._kept_at = started_at

@@ -1,5 +1,6 @@
 """Directives: asked of runs, sent until acknowledged, overdue when they are not."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from portal import clock
 from portal.domain.roles import May
 from portal.errors import NotFound, WrongMoment
 from portal.models import Actor
-from portal.services import bell
+from portal.services import bell, durability
 from portal.services.access import require
 from portal.services.ledger import record
 from rollout.domain.directives import (
@@ -122,20 +123,28 @@ def acknowledge(
 def pending(rollout_key: str, run_id: str) -> list[Directive]:
     """What a run is asked now."""
     run = runs.find(rollout_key, run_id)
-    return list(
+    return _lasting(
         run.directives.filter(state=DirectiveState.ISSUED).select_related("run")
     )
 
 
 def all_pending(rollout_key: str) -> list[Directive]:
     """What all runs of a rollout are asked now, the longest waiting first."""
-    return list(
+    return _lasting(
         Directive.objects.filter(
             run__rollout__key=rollout_key, state=DirectiveState.ISSUED
         )
         .select_related("run")
         .order_by("due_at")
     )
+
+
+def _lasting(asked: Iterable[Directive]) -> list[Directive]:
+    """These, on the disk: what a run has followed cannot be unasked."""
+    found = list(asked)
+    if found:
+        durability.flush()
+    return found
 
 
 def _of(run: Run, directive_id: str) -> Directive:
