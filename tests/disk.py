@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import connection, transaction
-
 from simple_history.signals import post_create_historical_record
 
 from portal.services import durability

@@ -47,8 +47,9 @@ BEGIN
     EXECUTE format(
         'SELECT to_jsonb(it) - ARRAY[''history_id'', ''history_date'', '
         '''history_type'', ''history_user_id'', ''history_change_reason''] '
-        'FROM %I it WHERE id = $1 ORDER BY history_id DESC LIMIT 1', TG_ARGV[0]
-    ) INTO version USING NEW.id;
+        'FROM (SELECT * FROM %I WHERE id = $1 ORDER BY history_id DESC LIMIT 1) it',
+        TG_ARGV[0]
+    ) INTO version USING NEW.id;  -- of one version, and not of each that there is
     IF version IS NULL OR said || version <> said THEN
         RAISE EXCEPTION '% of % was written without a version that names who and why',
             TG_TABLE_NAME, NEW.id

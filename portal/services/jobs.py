@@ -110,7 +110,10 @@ class Claim:
 
 
 def claim(job_id: int, *, worker: str) -> Claim | None:
-    """Take a due job; None when it is not to be had (any more)."""
+    """Take a due job; None when it is not to be had (any more).
+
+    The claim is a commit that waits for the disk: what the job was wanted for is there.
+    """
     due = Job.objects.filter(pk=job_id, state=JobState.WAITING, run_after__lte=Now())
     taken = due.update(
         state=after(JobState.WAITING, Act.CLAIM),

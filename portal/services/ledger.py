@@ -73,7 +73,7 @@ def record(
         at=clock.now(),
         actor=by,
         actor_name=by.name,
-        verb=verb,
+        verb=str(verb),
         subject_type=subject._meta.label_lower,
         subject_id=str(subject.pk),
         subject_name=subject_name,
@@ -92,7 +92,7 @@ def record(
     entry.body = body.decode()
     entry.leaf = leaf_of(body)
     entry.link = link_of(prev, seq, entry.leaf)
-    entry.save()
+    _write(entry)
     for listener in _listeners:
         listener(entry, subject, said)
     return entry
@@ -121,6 +121,20 @@ def _next() -> tuple[int, bytes]:
         head = cursor.fetchone()
     durability.flush_at_commit()
     return (head[0] + 1, bytes(head[1])) if head else (1, GENESIS)
+
+
+_FIELDS = LedgerEntry._meta.concrete_fields
+_INSERT = f"""
+INSERT INTO portal_ledgerentry ({", ".join(field.column for field in _FIELDS)})
+VALUES ({", ".join("%s" for _ in _FIELDS)})
+"""
+
+
+def _write(entry: LedgerEntry) -> None:
+    """Insert a line; by itself, because everybody waits twice as long for `save`."""
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, [getattr(entry, field.attname) for field in _FIELDS])
+    entry._state.adding, entry._state.db = False, connection.alias
 
 
 def plain(value: object) -> object:

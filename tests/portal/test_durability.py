@@ -134,7 +134,7 @@ class Watched(AppendOnlyFile):
     """A sink that looks whether what it is given to keep can still get lost."""
 
     end = 0
-    seen: list[bool] = []  # noqa: RUF012  the sink is made anew for every look
+    seen: list[bool] = []
 
     def publish(self, note: str) -> None:
         self.seen.append(is_on_disk(self.end))
