@@ -58,28 +58,26 @@ def record(
 
     Call it as the last step of an act, in its transaction; everybody else's acts
     wait from here to the commit, and whoever began the transaction waits until it is
-    on the disk. The entry carries the digests of all versions that
-    the transaction has written since its last line. Raises `Unavailable` when the
+    on the disk. What the act has saved must be whole by now: a row without its version
+    is refused here. The entry carries the digests of all versions that the transaction
+    has written since its last line. Raises `Unavailable` when the
     ledger is busy for longer than the connection's lock timeout.
     """
-    subject_name = str(subject)[:300]
-    reason = redact(reason)
     said = redact_value(plain(details))
     versions = name_versions()
-    seq, prev = _next()  # only now: what could be done before, nobody waits for
     entry = LedgerEntry(
-        seq=seq,
         uuid=UUID(str(uuid_utils.uuid7())),
-        at=clock.now(),
         actor=by,
         actor_name=by.name,
         verb=str(verb),
         subject_type=subject._meta.label_lower,
         subject_id=str(subject.pk),
-        subject_name=subject_name,
-        reason=reason,
+        subject_name=str(subject)[:300],
+        reason=redact(reason),
         request_id=str(get_contextvars().get("request_id", "")),
     )
+    entry.seq, prev = _next()  # only now: what could be done before, nobody waits for
+    entry.at = clock.now()  # later than that of every line before
     body = canonical(
         {
             **_projection(entry),
@@ -91,7 +89,7 @@ def record(
     )
     entry.body = body.decode()
     entry.leaf = leaf_of(body)
-    entry.link = link_of(prev, seq, entry.leaf)
+    entry.link = link_of(prev, entry.seq, entry.leaf)
     _write(entry)
     for listener in _listeners:
         listener(entry, subject, said)
@@ -99,11 +97,14 @@ def record(
 
 
 # One message: the second statement sees what was committed before it began, and it
-# begins when the first one has the lock.
+# begins when the first one has the lock. What the database looks at when a transaction
+# ends, it looks at before that as far as it can, so that nobody waits for it either.
 _TAKE = f"""
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+{durability.LATER};
 SELECT pg_advisory_xact_lock({LOCK});
-SELECT seq, link FROM portal_ledgerentry ORDER BY seq DESC LIMIT 1;
-{durability.LATER}
+SELECT seq, link FROM portal_ledgerentry ORDER BY seq DESC LIMIT 1
 """
 
 
@@ -117,7 +118,8 @@ def _next() -> tuple[int, bytes]:
                 "The ledger is busy; nothing was changed. Try again.",
                 code="LEDGER_BUSY",
             ) from error
-        cursor.nextset()
+        while cursor.nextset():
+            pass
         head = cursor.fetchone()
     durability.flush_at_commit()
     return (head[0] + 1, bytes(head[1])) if head else (1, GENESIS)

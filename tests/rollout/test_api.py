@@ -578,11 +578,11 @@ def test_the_number_of_queries_does_not_depend_on_history(
     call.get("me")
     call.put("runs/run-1/manifest", raw(a_manifest()))
 
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(12):
         call.put("runs/run-1/manifest", raw(a_manifest(revision=2)))
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(10):
         call.put("runs/run-1/gates", raw(some_gates(passed="A")))
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(16):
         call.post("decisions", {"run_id": "new", **ASKED})
     with django_assert_num_queries(2):
         call.get("runs")
