@@ -33,6 +33,11 @@ FIELDS = {
 }
 
 
+def _field(name: str) -> str:
+    """What the form calls a property of a row."""
+    return "signs" if name == "matches" else name
+
+
 def _lines(label: str, help_text: str, *, required: bool = True) -> forms.CharField:
     return forms.CharField(
         label=label,
@@ -61,7 +66,9 @@ class RowForm(ReasonForm):
         widget=UnfoldAdminSelectWidget(),
         help_text="1 is the worst.",
     )
-    matches = _lines(
+    # No field may be called as something that each element of a page can do: scripts
+    # that ask the form whether it `matches` would get the field instead.
+    signs = _lines(
         "Recognised by",
         "One sign a line, such as timed_out; with a gate: hard_gate_failed B.",
         required=False,
@@ -70,14 +77,14 @@ class RowForm(ReasonForm):
     rollback_trigger = _text("Rollback trigger")
     fallback_action = _text("Fallback action")
     artifacts = _lines("Artifacts", "One path a line, as runs name them.")
-    field_order = [*FIELDS, "reason"]
+    field_order = [*map(_field, FIELDS), "reason"]
 
     def __init__(self, *args: Any, subject: MatrixRow | None, **kwargs: Any) -> None:
         super().__init__(*args, subject=subject, **kwargs)
-        self.pointers = {f"/{name}": name for name in FIELDS}
+        self.pointers = {f"/{name}": _field(name) for name in FIELDS}
         if subject is not None:
             for name in FIELDS:
-                self.fields[name].initial = _as_typed(getattr(subject, name))
+                self.fields[_field(name)].initial = _as_typed(getattr(subject, name))
 
     def row(self) -> dict[str, Any]:
         """The row as a proposal has it."""
@@ -86,7 +93,7 @@ class RowForm(ReasonForm):
             **{name: said[name] for name in ("symptom", "severity")},
             **{name: said[name] for name in ("rollback_trigger", "fallback_action")},
             **{name: _split(said[name]) for name in ("diagnosis", "artifacts")},
-            "matches": [_match(line) for line in _split(said["matches"])],
+            "matches": [_match(line) for line in _split(said["signs"])],
         }
 
     def clean(self) -> dict[str, Any]:

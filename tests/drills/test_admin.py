@@ -275,7 +275,7 @@ def test_a_row_is_proposed_shown_with_its_difference_and_approved(client):
     form = {
         "symptom": row.symptom,
         "severity": "1",
-        "matches": "timed_out\nhard_gate_failed A",
+        "signs": "timed_out\nhard_gate_failed A",
         "diagnosis": "Look at the disk.\nLook at the log.",
         "rollback_trigger": row.rollback_trigger,
         "fallback_action": row.fallback_action,
@@ -297,8 +297,8 @@ def test_a_row_is_proposed_shown_with_its_difference_and_approved(client):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"matches": "sources_blocked"}, "both claim"),
-        ({"matches": "No Sign"}, "is a sign"),
+        ({"signs": "sources_blocked"}, "both claim"),
+        ({"signs": "No Sign"}, "is a sign"),
         ({"diagnosis": "\n\n "}, "required"),
         ({"diagnosis": "\n".join(["step"] * 31)}, "list of 1 to 30"),
         ({"symptom": "x" * 501}, "at most 500"),
@@ -310,7 +310,7 @@ def test_a_proposal_that_will_not_do_says_so(client, changes, says):
     form = {
         "symptom": row.symptom,
         "severity": "1",
-        "matches": "timed_out",
+        "signs": "timed_out",
         "diagnosis": "Look.",
         "rollback_trigger": "none",
         "fallback_action": "wait",
@@ -330,7 +330,7 @@ def test_a_new_row_is_proposed_and_a_retired_one_says_so(client):
         "key": "agent-silent",
         "symptom": "An agent is silent",
         "severity": "2",
-        "matches": "agent_silent",
+        "signs": "agent_silent",
         "diagnosis": "Is it alive?",
         "rollback_trigger": "none",
         "fallback_action": "Start it.",
