@@ -7,8 +7,8 @@ from django.utils.text import slugify
 from portal.domain.roles import Role
 from portal.models import Actor, Authentication, LedgerEntry, Person
 from portal.services import actors, people
+from tests.live import PASSWORD
 
-PASSWORD = "correct horse battery staple"
 _numbers = count(1)
 
 

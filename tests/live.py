@@ -20,6 +20,7 @@ from tests import prepared
 
 ROOT = Path(__file__).resolve().parents[1]
 KEY = "deep-research-option-c"
+PASSWORD = "correct horse battery staple"  # of everybody whom tests invite
 SCOPES = "decide,report-runs,read,operate,kill"
 
 
