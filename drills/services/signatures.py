@@ -211,9 +211,8 @@ def _lacking(found: Round) -> str:
         if each is None:
             said.append(f"the signature of {_called(role)} is missing")
         elif each.lapse is not None:
-            said.append(
-                f"the signature of {each.signoff.name} is stale: {each.lapse.says}"
-            )
+            why = each.lapse.says.rstrip(".")
+            said.append(f"the signature of {each.signoff.name} is stale: {why}")
     return f"pack {found.pack.number}: {'; '.join(said)}"
 
 
