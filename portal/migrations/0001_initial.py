@@ -404,7 +404,7 @@ class Migration(migrations.Migration):
                         ("seq", models.BigIntegerField(primary_key=True, serialize=False)),
                         ("uuid", models.UUIDField(unique=True)),
                         ("at", models.DateTimeField()),
-                        ("actor", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="portal.actor")),
+                        ("actor", models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="portal.actor")),
                         ("actor_name", models.CharField(max_length=200)),
                         ("verb", models.CharField(max_length=80)),
                         ("subject_type", models.CharField(max_length=80)),

@@ -12,7 +12,9 @@ class LedgerEntry(Evidence):
     seq = models.BigIntegerField(primary_key=True)
     uuid = models.UUIDField(unique=True)
     at = models.DateTimeField()
-    actor = models.ForeignKey("portal.Actor", models.PROTECT, related_name="+")
+    actor = models.ForeignKey(  # found by the index that has `seq` beside it
+        "portal.Actor", models.PROTECT, related_name="+", db_index=False
+    )
     actor_name = models.CharField(max_length=200)
     verb = models.CharField(max_length=80)
     subject_type = models.CharField(max_length=80)
