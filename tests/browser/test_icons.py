@@ -2,8 +2,10 @@
 
 import pytest
 
-pytest.importorskip("fontTools")
+pytest.importorskip("brotli")  # which `make test-browser` installs: fonts are packed
 from tests.browser.icons import OURS, WHOLE, icons, words
+
+pytestmark = pytest.mark.browser
 
 
 def test_no_page_names_an_icon_that_is_not_there():
