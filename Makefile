@@ -27,7 +27,7 @@ endif
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-faults test-contract test-browser icons bench check lint format types requirements reference clean
+.PHONY: help run test test-faults test-contract test-browser screenshots icons bench check lint format types requirements reference clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,9 @@ test-contract: .venv/contract $(NODE)/node_modules/.package-lock.json ## Have st
 
 test-browser: .venv/browser ## Work on pages in a real browser (CHROMIUM=/usr/bin/chromium)
 	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
+
+screenshots: .venv/browser ## A picture of every page, wide and narrow, light and dark
+	$(BIN)/python -m tests.browser.screenshots
 
 icons: .venv/browser ## Cut the font of icons down to those that pages show
 	$(BIN)/python -m tests.browser.icons

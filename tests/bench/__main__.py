@@ -20,6 +20,7 @@ from tests.bench import (
     ingest,
     ledger,
     pack,
+    pages,
     scan,
     streams,
     unleash,
@@ -42,6 +43,7 @@ SUBJECTS: dict[str, Figures] = {
     "scan": scan.figures,
     "agent": agent.figures,
     "ledger": ledger.figures,
+    "pages": pages.figures,
 }
 PEERS: dict[str, Figures] = {"unleash": unleash.figures}
 

@@ -1,0 +1,151 @@
+"""What each page costs: beside a bare page of Django, and with very much behind it."""
+
+import json
+from collections.abc import Iterator
+
+from tests.bench import servers
+from tests.bench.canary import FILL as RUNS
+from tests.bench.ledger import FILL as ENTRIES
+from tests.browser.lived_in import FILL, START_AGAIN
+from tests.faults.conftest import Portal
+
+MOST_OF_BARE, MOST_GROWTH = 20.0, 1.5
+# Runs, and lines of the ledger: a hundred times as many of both.
+FEW, MANY = (1_000, 10_000), (100_000, 1_000_000)
+SHOWN = 3
+
+ROLL_BACK = """
+from rollout.models import Stage
+from rollout.services import rollbacks
+from tests.builders import an_actor
+
+architect = an_actor("architect", name="Goes back")
+stage = Stage.objects.get(rollout__key="deep-research-option-c", position=0)
+rollbacks.roll_back(stage.pk, by=architect, reason="bench")
+"""
+# Where a page is quickest, nothing else was in its way.
+MEASURE = """
+import json, re, time, types
+from html import unescape
+from urllib.parse import urljoin
+from django.conf import settings
+from django.http import HttpResponse
+from django.template import engines
+from django.test import Client
+from django.urls import path
+from portal import urls
+from portal.models import Person
+from tests.browser.crawling import kind_of
+
+ROUNDS = 7
+bare_page = engines["django"].from_string("<h1>{{{{ request.user }}}}</h1>")
+mine = types.ModuleType("bare_urls")
+mine.urlpatterns = [
+    path("bare/", lambda request: HttpResponse(bare_page.render({{}}, request))),
+    *urls.urlpatterns,
+]
+mine.handler403, mine.handler404 = urls.handler403, urls.handler404
+mine.handler500 = urls.handler500
+settings.ROOT_URLCONF = mine
+settings.ALLOWED_HOSTS = ["testserver"]
+
+client = Client()
+person = Person.objects.get(full_name="Somebody with every role")
+client.force_login(person, "django.contrib.auth.backends.ModelBackend")
+
+def opened(path):
+    answer = client.get(path)
+    if answer.status_code != 200:
+        raise SystemExit(f"error: {{path}} answers {{answer.status_code}}")
+    return answer
+
+def crawled(begin):
+    waiting, known = [begin], {{kind_of(begin)}}
+    while waiting:
+        at = waiting.pop(0)
+        page = opened(at).content.decode()
+        yield at
+        for found in re.findall(r'<a [^>]*?href="([^"#]+)', page):
+            to = urljoin(at, unescape(found))
+            kind = kind_of(to) if to.startswith("/") else None
+            if kind is not None and kind not in known:
+                known.add(kind)
+                waiting.append(to)
+
+def quickest(path):
+    best = float("inf")
+    for _ in range(ROUNDS):
+        begun = time.perf_counter()
+        opened(path)
+        best = min(best, time.perf_counter() - begun)
+    return best * 1000
+
+paths = {paths} or list(crawled("/admin/"))
+opened("/bare/")
+found = {{"bare": quickest("/bare/")}} | {{at: quickest(at) for at in paths}}
+print(json.dumps(found))
+"""
+
+
+def figures() -> Iterator[dict[str, object]]:
+    """The dearest page beside a bare one, and the page that grows most."""
+    with servers.state() as var:
+        portal = Portal(var)
+        try:
+            portal.manage("migrate", "--verbosity", "0")
+            for code in (FILL, ROLL_BACK, START_AGAIN):
+                portal.manage("shell", "--no-imports", code=code)
+            _fill(portal, (1, 1), FEW)
+            few = _measured(portal, [])
+            yield _beside_bare(few)
+            _fill(portal, FEW, MANY)
+            paths = [each for each in few if each != "bare"]
+            yield _growth(few, _measured(portal, paths))
+        finally:
+            portal.stop()
+
+
+def _fill(portal: Portal, before: tuple[int, int], after: tuple[int, int]) -> None:
+    """Runs of an attempt that is over, and lines of the ledger, past the acts."""
+    runs = RUNS.format(prefix="old", attempt=1, first=before[0], last=after[0])
+    code = f"from django.db import connection\nsql = '''{runs}'''\n"
+    code += "connection.cursor().execute(sql)\n"
+    code += "connection.cursor().execute('ANALYZE rollout_run')\n"
+    portal.manage("shell", "--no-imports", code=code)
+    lines = ENTRIES.format(count=after[1] - before[1])
+    portal.manage("shell", "--no-imports", code=lines)
+
+
+def _measured(portal: Portal, paths: list[str]) -> dict[str, float]:
+    """Milliseconds in the process that answers, by page."""
+    code = MEASURE.format(paths=paths)
+    return json.loads(portal.manage("shell", "--no-imports", code=code))
+
+
+def _beside_bare(found: dict[str, float]) -> dict[str, object]:
+    bare = found["bare"]
+    ratios = {path: ms / bare for path, ms in found.items()}
+    worst = _worst(ratios)
+    return {
+        "what": f"the dearest of {len(found) - 1} pages / a bare page of Django",
+        "bare_ms": round(bare, 2),
+        "worst": worst,
+        "bar": MOST_OF_BARE,
+        "is_met": max(worst.values()) <= MOST_OF_BARE,
+    }
+
+
+def _growth(few: dict[str, float], many: dict[str, float]) -> dict[str, object]:
+    worst = _worst({path: many[path] / few[path] for path in few})
+    return {
+        "what": "the page that grows most, with a hundred times the runs and the lines",
+        "worst": worst,
+        "bar": MOST_GROWTH,
+        "is_met": max(worst.values()) <= MOST_GROWTH,
+    }
+
+
+def _worst(ratios: dict[str, float]) -> dict[str, float]:
+    """The worst few, the worst first."""
+    ordered = sorted(ratios.items(), key=lambda item: -item[1])
+    return {path: round(ratio, 2) for path, ratio in ordered[:SHOWN]}

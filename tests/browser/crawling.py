@@ -1,0 +1,152 @@
+"""Every page that links lead to, each kind once, and what a browser says of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from django.urls import Resolver404, resolve
+
+DESKTOP = {"width": 1280, "height": 1000}
+PHONE = {"width": 390, "height": 844}
+# What no link is followed to: it ends the session, or is a file and no page.
+NOT_FOLLOWED = (
+    "/admin/logout/",
+    "/admin/jsi18n/",
+    "/api/",
+    "/livez",
+    "/readyz",
+    "/metrics",
+    "/static/",
+)
+# Listens from the first moment on to what is only told while a page loads.
+LISTEN = """
+window.seen = {violations: [], shift: 0};
+document.addEventListener("securitypolicyviolation", event =>
+    window.seen.violations.push(`${event.violatedDirective}: ${event.blockedURI}`));
+new PerformanceObserver(list => list.getEntries().forEach(entry => {
+    if (!entry.hadRecentInput) window.seen.shift += entry.value;
+})).observe({type: "layout-shift", buffered: true});
+"""
+LINKS = "[...document.querySelectorAll('a[href]')].map(each => each.href)"
+OVERFLOW = """[...document.body.querySelectorAll('*')].filter(each => {
+    const box = each.getBoundingClientRect();
+    if (!box.width || box.right <= innerWidth + 1) return false;
+    for (let up = each.parentElement; up; up = up.parentElement)
+        if (getComputedStyle(up).overflowX !== "visible") return false;
+    return getComputedStyle(each).position !== "fixed";
+}).slice(0, 3).map(each => each.outerHTML.slice(0, 160))"""
+
+
+@dataclass
+class Seen:
+    """What a browser saw of one page."""
+
+    path: str
+    status: int = 0
+    complaints: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+    shift: float = 0.0
+    requests: int = 0
+    transferred: int = 0
+    overflowing: list[str] = field(default_factory=list)
+
+
+class Window:
+    """A window of one size and one colour scheme, in which somebody is signed in."""
+
+    def __init__(self, chromium: Any, url: str, size: dict[str, int], scheme: str):
+        self.url, self.size, self.scheme = url, size, scheme
+        self.context = chromium.new_context(
+            viewport=size, color_scheme=scheme, reduced_motion="reduce"
+        )
+        self.context.set_default_timeout(60_000)
+        self.context.add_init_script(LISTEN)
+        self.page = self.context.new_page()
+        self.seen = Seen("")
+        self.page.on("pageerror", lambda error: self._complain(str(error)))
+        self.page.on("console", self._heard)
+
+    @cached_property
+    def network(self) -> Any:
+        """What was transferred, told by the browser itself."""
+        session = self.context.new_cdp_session(self.page)
+        session.send("Network.enable")
+        session.on("Network.requestWillBeSent", lambda _: self._requested())
+        session.on("Network.loadingFinished", self._loaded)
+        return session
+
+    def sign_in(self, username: str, password: str) -> None:
+        """By the form."""
+        self.page.goto(f"{self.url}/admin/")
+        self.page.fill("[name=username]", username)
+        self.page.fill("[name=password]", password)
+        self.page.click("[type=submit]")
+        self.page.wait_for_url(f"{self.url}/admin/")
+
+    def look_at(self, path: str, *, is_first: bool = False) -> Seen:
+        """Open a page, with an empty cache where it `is_first`, and wait for it."""
+        self.network.send("Network.setCacheDisabled", {"cacheDisabled": is_first})
+        self.seen = Seen(path)
+        answer = self.page.goto(f"{self.url}{path}", wait_until="load")
+        self.page.wait_for_timeout(150)  # for what scripts draw after they loaded
+        self.seen.status = answer.status if answer else 0
+        told = self.page.evaluate("window.seen")
+        self.seen.violations, self.seen.shift = told["violations"], told["shift"]
+        self.seen.overflowing = self.page.evaluate(OVERFLOW)
+        return self.seen
+
+    def links(self) -> list[str]:
+        """Where the page leads to, on this portal, without fragments."""
+        here = self.page.url
+        found = [urlsplit(urljoin(here, each)) for each in self.page.evaluate(LINKS)]
+        host = urlsplit(self.url).netloc
+        return [
+            each.path + (f"?{each.query}" if each.query else "")
+            for each in found
+            if each.netloc == host
+        ]
+
+    def close(self) -> None:
+        self.context.close()
+
+    def _complain(self, said: str) -> None:
+        self.seen.complaints.append(said)
+
+    def _heard(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self._complain(message.text)
+
+    def _requested(self) -> None:
+        self.seen.requests += 1
+
+    def _loaded(self, told: dict[str, Any]) -> None:
+        self.seen.transferred += int(told["encodedDataLength"])
+
+
+def kind_of(path: str) -> str | None:
+    """Pages of one kind have one route; None for what is no page of ours."""
+    plain = urlsplit(path).path
+    if plain.startswith(NOT_FOLLOWED) or "/export" in plain or "download" in plain:
+        return None
+    try:
+        match = resolve(plain)
+    except Resolver404:
+        return None
+    kind = match.view_name or match.route
+    return "history" if kind.endswith("_history") else kind  # all of one template
+
+
+def crawled(window: Window, begin: str = "/admin/") -> Iterator[str]:
+    """One page of each kind that can be reached from `begin`, breadth first."""
+    waiting, known = [begin], {kind_of(begin)}
+    while waiting:
+        path = waiting.pop(0)
+        window.page.goto(f"{window.url}{path}", wait_until="domcontentloaded")
+        yield path
+        for each in window.links():
+            kind = kind_of(each)
+            if kind is not None and kind not in known:
+                known.add(kind)
+                waiting.append(each)

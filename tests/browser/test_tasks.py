@@ -1,0 +1,186 @@
+"""What people come for most often, done by them, at a desk and on a telephone."""
+
+import re
+
+import pytest
+
+from tests.browser.crawling import DESKTOP, PHONE, Window
+from tests.browser.lived_in import WORD, lived_in
+from tests.live import KEY, LivePortal
+
+browser = pytest.importorskip("playwright.sync_api")
+pytestmark = pytest.mark.browser
+expect = browser.expect
+
+
+class Worker:
+    """Somebody in a window of their own."""
+
+    def __init__(self, chromium, portal: LivePortal, size: dict[str, int], role: str):
+        self.portal = portal
+        self.window = Window(chromium, portal.url, size, "light")
+        self.window.sign_in(f"the-{role}", WORD)
+        self.page = self.window.page
+
+    def opens(self, path: str) -> None:
+        self.page.goto(f"{self.portal.url}{path}")
+
+    def opens_row(self, model: str, where: str) -> None:
+        """The page of the newest row of a table for which this holds."""
+        table = model.replace("/", "_")
+        found = self.portal.query(
+            f"SELECT id FROM {table} WHERE {where} ORDER BY id DESC LIMIT 1"
+        )
+        self.opens(f"/admin/{model}/{found[0][0]}/change/")
+
+    def presses(self, title: str) -> None:
+        """A button of the page, whether it acts at once or leads to a form."""
+        exactly = re.compile(f"^\\s*{re.escape(title)}\\s*$")
+        self.page.locator(".acts .act", has_text=exactly).first.click()
+
+    def does(self, title: str, /, **said: str) -> None:
+        """Press a button, fill in the form, send it."""
+        self.presses(title)
+        for name, value in {"reason": f"{title}: as it should be.", **said}.items():
+            field = self.page.locator(f"[name={name}]")
+            if field.evaluate("each => each.tagName") == "SELECT":
+                field.select_option(value)
+            else:
+                field.fill(value)
+        self.page.get_by_role("button", name=title, exact=True).first.click()
+
+    def reads(self, text: str | re.Pattern) -> None:
+        expect(self.page.get_by_text(text).first).to_be_visible()
+
+
+@pytest.fixture(scope="module")
+def portal(state_directory):
+    live = lived_in(state_directory)
+    yield live
+    live.stop()
+
+
+@pytest.fixture(params=[DESKTOP, PHONE], ids=["at a desk", "on a telephone"])
+def somebody(request, chromium, portal):
+    """Lets people of a role come in; whatever their pages complain of fails."""
+    there: list[Worker] = []
+
+    def comes(role: str) -> Worker:
+        worker = Worker(chromium, portal, request.param, role)
+        there.append(worker)
+        return worker
+
+    yield comes
+    for worker in there:
+        worker.window.close()
+    assert [each.window.seen.complaints for each in there if each.window.seen] == [
+        [] for _ in there
+    ]
+
+
+def confirms_the_newest(worker: Worker) -> None:
+    worker.opens_row("portal/approval", "state = 'pending'")
+    worker.does("Confirm", password=WORD)
+    worker.reads("Confirmed and done")
+
+
+def test_an_operator_stops_everything_and_two_others_let_it_go_on(somebody):
+    operator = somebody("operator")
+    operator.opens_row("rollout/switch", f"rollout_id = ({the_rollout()})")
+    operator.does("Engage the switch")
+    operator.reads(re.compile("engaged", re.IGNORECASE))
+
+    engineer = somebody("engineer")
+    engineer.opens_row("rollout/switch", f"rollout_id = ({the_rollout()})")
+    engineer.does("Ask for the release")
+    confirms_the_newest(somebody("architect"))
+
+
+def test_an_operator_holds_a_stage_and_two_others_end_the_hold(somebody):
+    operator = somebody("operator")
+    open_stage = f"rollout_id = ({the_rollout()}) AND state IN ('running','promotable')"
+    operator.opens_row("rollout/stage", open_stage)
+    operator.does("Hold")
+    operator.reads(re.compile("holding", re.IGNORECASE))
+
+    engineer = somebody("engineer")
+    held = f"rollout_id = ({the_rollout()}) AND state = 'holding'"
+    engineer.opens_row("rollout/stage", held)
+    engineer.does("Ask to end the hold")
+    confirms_the_newest(somebody("architect"))
+
+
+def test_an_operator_takes_the_fallback_of_a_run_that_failed(somebody):
+    operator = somebody("operator")
+    operator.opens("/admin/")
+    operator.opens_row("rollout/run", "awaits_fallback")
+
+    operator.presses("Take the fallback")
+
+    operator.reads(re.compile("standard workflow", re.IGNORECASE))
+
+
+def test_an_operator_opens_an_incident_and_acknowledges_it(somebody):
+    operator = somebody("operator")
+    operator.opens("/admin/drills/incident/")
+
+    title = f"Sources do not answer, at {operator.window.size['width']}"
+    operator.does("Open an incident", title=title, severity="3")
+    operator.does("Acknowledge")
+    operator.does("Add a note", reason="Somebody at the provider is looking.")
+
+    operator.reads("Somebody at the provider is looking.")
+
+
+def test_an_engineer_proposes_a_change_and_an_architect_approves_it(somebody, portal):
+    portal.manage(
+        "shell", "--no-imports", "--verbosity", "0", code=PROPOSE.format(key=KEY)
+    )
+    architect = somebody("architect")
+    architect.opens_row("rollout/change", "state = 'open'")
+    architect.does("Approve", password=WORD)
+
+    engineer = somebody("engineer")
+    engineer.opens_row("rollout/change", "state = 'approved'")
+    engineer.does("Apply now")
+
+    engineer.reads(re.compile("applied", re.IGNORECASE))
+
+
+def test_an_administrator_invites_somebody_and_hands_over_a_link(somebody, portal):
+    administrator = somebody("administrator")
+    number = portal.query("SELECT count(*) FROM portal_person")[0][0]
+    administrator.opens("/admin/portal/person/")
+
+    administrator.does("Invite a person", username=f"new-{number}", full_name="New One")
+
+    administrator.reads(re.compile("once"))
+
+
+def test_an_auditor_finds_who_did_what(somebody):
+    auditor = somebody("auditor")
+    auditor.opens("/admin/portal/ledgerentry/")
+    auditor.page.fill("[name=text]", "Engage the switch")
+    auditor.page.locator(".search-ledger button").click()
+
+    found = auditor.page.locator("table.plain tbody tr").first
+    expect(found).to_contain_text(re.compile("the.operator", re.IGNORECASE))
+
+
+def the_rollout() -> str:
+    return f"SELECT id FROM rollout_rollout WHERE key = '{KEY}'"
+
+
+PROPOSE = """
+from portal.models import Person
+from portal.services import actors
+from rollout.services import changes, configuration, proposals, rollouts
+
+engineer = actors.for_person(
+    Person.objects.get(username="the-engineer"), authenticated_by="session"
+)
+plan = configuration.read(rollouts.find("{key}"))["stages"]["broad-rollout"]["plan"]
+patch = [dict(op="replace", path="/stages/broad-rollout/plan/max_runs",
+              value=plan["max_runs"] + 10)]
+changes.propose("{key}", proposals.patch(patch), by=engineer, reason="More runs.")
+"""
