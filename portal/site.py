@@ -1,8 +1,10 @@
 """The admin site: one way in, one start page."""
 
 from collections.abc import Callable
+from copy import copy
 from functools import wraps
 from typing import Any
+from urllib.parse import urlencode
 
 from csp.decorators import csp
 from django.conf import settings
@@ -16,6 +18,7 @@ from unfold.sites import UnfoldAdminSite
 
 from portal import (
     banners,
+    kept,
     own_account,
     search,
     signing_in,
@@ -36,6 +39,7 @@ class PortalAdminSite(UnfoldAdminSite):
     enable_nav_sidebar = True
     index_title = "Start"
     login_form = signing_in.SignIn
+    login_template = "portal/sign_in.html"
 
     def extra_urls(self) -> list[URLPattern]:
         return [
@@ -65,13 +69,34 @@ class PortalAdminSite(UnfoldAdminSite):
     @method_decorator(under_theme_policy)
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         was_in = request.user.is_authenticated
+        carried = {
+            kept.FIELD: request.POST.get(kept.FIELD, ""),
+            **(extra_context or {}),
+        }
+        path = request.GET.get("next", "")
         try:
-            response = super().login(request, extra_context)
+            response = super().login(request, carried)
         except signing_in.CodeNeeded as first_step:
-            return signing_in.wait_for_code(request, first_step.person)
+            answer = signing_in.wait_for_code(request, first_step.person)
+            kept.unpack(request, first_step.person, path)
+            return answer
         if request.user.is_authenticated and not was_in:
             people.sign_in(by=actor_of(request))
+            kept.unpack(request, request.user, path)
         return response
+
+    def _sign_in_again(self, request: HttpRequest) -> HttpResponse:
+        """The sign-in page, for a form that was sent after its session had ended."""
+        asked = copy(request)
+        asked.method = "GET"
+        there = urlencode({"next": request.path})
+        return self.login(
+            asked,
+            {
+                "app_path": f"{reverse('admin:login')}?{there}",
+                kept.FIELD: kept.packed(request),
+            },
+        )
 
     @method_decorator([under_theme_policy, never_cache, csrf_protect])
     def second_step(self, request: HttpRequest) -> HttpResponse:
@@ -88,6 +113,9 @@ class PortalAdminSite(UnfoldAdminSite):
 
         @wraps(inner)
         def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            is_out = not request.user.is_authenticated
+            if is_out and request.method == "POST" and kept.TYPED_BY in request.POST:
+                return self._sign_in_again(request)
             first = self._what_comes_first(request)
             if first and request.path not in (reverse(first), reverse("admin:logout")):
                 return redirect(first)

@@ -24,6 +24,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from portal import kept
 from portal.api import idempotency
 from portal.domain.canonical import digest
 from portal.domain.roles import May
@@ -227,7 +228,9 @@ class ActsMixin:
         proves = act.needs_password and not _only_looks(act, request)
         form_class = with_password(act.form, request) if proves else act.form
         if request.method != "POST":
-            return self._ask(request, act, subject, form_class(subject=subject))
+            form = form_class(subject=subject)
+            kept.put_back(request, form)
+            return self._ask(request, act, subject, form)
         if idempotency.is_used(actor.pk, _key_of(request)):
             return self._done(request, subject, Done(TWICE))
         form = form_class(request.POST, request.FILES, subject=subject)

@@ -14,7 +14,7 @@ from django.urls import reverse
 from portal import clock
 from portal.domain.encryption import decrypt
 from portal.domain.roles import Role
-from portal.domain.second_factors import FREE_MISTAKES, STEP_S, code_at
+from portal.domain.second_factors import FREE_MISTAKES, STEP_S
 from portal.domain.verbs import Verb
 from portal.errors import NotAllowed
 from portal.models import (
@@ -28,41 +28,10 @@ from portal.models import (
 from portal.services import actors, people, second_factors
 from portal.services.access import require_password
 from tests.builders import PASSWORD, a_person, an_actor, the_last_line, with_password
+from tests.portal.enrolling import BACKEND, code_now, enrolled, secret_of, settled
 
 pytestmark = pytest.mark.django_db
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 PAGE = "admin:second_factor"
-
-
-def settled(*roles: str) -> Person:
-    """Somebody with a password of their own."""
-    person = a_person(*roles)
-    person.must_change_password = False
-    person.save_as(actors.host(), reason="test")
-    return person
-
-
-def secret_of(person: Person) -> bytes:
-    return second_factors._secret_of(SecondFactor.objects.get(person=person))
-
-
-def enrolled(*roles: str) -> tuple[Person, bytes, list[str]]:
-    """Somebody with a second factor, its secret, and the recovery codes."""
-    person = settled(*roles)
-    secret = second_factors.begin(person)
-    earlier = clock.now() - timedelta(minutes=5)
-    with time_machine.travel(earlier, tick=False):
-        codes = second_factors.enrol(
-            code_at(secret, earlier),
-            by=with_password(actors.for_person(person)),
-            reason="mine",
-        )
-    person.refresh_from_db()
-    return person, secret, codes
-
-
-def code_now(secret: bytes) -> str:
-    return code_at(secret, clock.now())
 
 
 def sign_in(client: Client, person: Person, password: str = PASSWORD):
