@@ -402,7 +402,7 @@ class Migration(migrations.Migration):
                     name="LedgerEntry",
                     fields=[
                         ("seq", models.BigIntegerField(primary_key=True, serialize=False)),
-                        ("uuid", models.UUIDField(unique=True)),
+                        ("uuid", models.UUIDField()),
                         ("at", models.DateTimeField()),
                         ("actor", models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="portal.actor")),
                         ("actor_name", models.CharField(max_length=200)),

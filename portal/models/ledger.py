@@ -10,7 +10,7 @@ class LedgerEntry(Evidence):
     """One line. `body` is what counts; the other columns are for finding it."""
 
     seq = models.BigIntegerField(primary_key=True)
-    uuid = models.UUIDField(unique=True)
+    uuid = models.UUIDField()
     at = models.DateTimeField()
     actor = models.ForeignKey(  # found by the index that has `seq` beside it
         "portal.Actor", models.PROTECT, related_name="+", db_index=False

@@ -56,10 +56,21 @@ class Seen:
 class Window:
     """A window of one size and one colour scheme, in which somebody is signed in."""
 
-    def __init__(self, chromium: Any, url: str, size: dict[str, int], scheme: str):
+    def __init__(
+        self,
+        chromium: Any,
+        url: str,
+        size: dict[str, int],
+        scheme: str,
+        *,
+        has_scripts: bool = True,
+    ):
         self.url, self.size, self.scheme = url, size, scheme
         self.context = chromium.new_context(
-            viewport=size, color_scheme=scheme, reduced_motion="reduce"
+            viewport=size,
+            color_scheme=scheme,
+            reduced_motion="reduce",
+            java_script_enabled=has_scripts,
         )
         self.context.set_default_timeout(60_000)
         self.context.add_init_script(LISTEN)

@@ -1,4 +1,7 @@
-"""A portal in which something of every kind has happened, to look at its pages."""
+"""A portal in which something of every kind has happened, to look at its pages.
+
+Some of its names are as long as they may be, some are written from the right.
+"""
 
 from pathlib import Path
 
@@ -9,12 +12,17 @@ FILL = """
 from django.db import transaction
 from drills.domain.incidents import Severity, State
 from portal.domain.notifications import EndpointKind
-from portal.services import actors, endpoints
+from drills.services import opening
+from portal.domain.roles import Role
+from portal.services import actors, endpoints, people
 from rollout.services import changes, freezes, proposals
 from tests.builders import a_person, an_actor
 from tests.drills.builders import an_incident, in_state
 from tests.drills.signing import a_signed_gate
 from tests.rollout.builders import KEY, a_finished_run
+
+LONG = "Wolfeschlegelsteinhausenbergerdorff" * 9
+FROM_THE_RIGHT = "دانا <b>الجديدة</b> & 'שלום' \\u202eتقرير"
 
 with transaction.atomic():
     who = a_person(
@@ -34,7 +42,18 @@ with transaction.atomic():
         )
     in_state(an_incident(severity=Severity.HIGH), State.MITIGATED)
     in_state(an_incident(), State.REVIEWED)
-    an_incident()
+    opening.open_by_hand(
+        KEY, LONG[:200], Severity.LOW, by=an_actor("operator", name=LONG[:100]),
+        reason=LONG * 3,
+    )
+    stranger = people.invite(
+        "dana", by=actors.host(), reason=FROM_THE_RIGHT, full_name=FROM_THE_RIGHT
+    )
+    people.install_role(stranger.pk, Role.OPERATOR, by=actors.host(), reason="joins")
+    opening.open_by_hand(
+        KEY, FROM_THE_RIGHT, Severity.LOW, by=actors.for_person(stranger),
+        reason=FROM_THE_RIGHT,
+    )
     engineer = an_actor("engineer")
     patch = [{"op": "replace", "path": "/stages/broad-rollout/plan/max_runs",
               "value": 700}]

@@ -1,6 +1,7 @@
 """`make screenshots`: a picture of every page, wide and narrow, light and dark.
 
-They land in `var/screenshots`, with a table of what each page cost to load.
+They land in `var/screenshots`, with a table of what each page cost to load; those that
+the README shows, in `docs/images`.
 """
 
 import os
@@ -14,10 +15,18 @@ import django
 from playwright.sync_api import sync_playwright
 
 from tests.browser.conftest import CHROMIUM, QUIET
-from tests.browser.crawling import DESKTOP, PHONE, Window, crawled
+from tests.browser.crawling import DESKTOP, PHONE, Window, crawled, kind_of
 from tests.browser.lived_in import WHO, WORD, lived_in
 
 PLACE = Path("var/screenshots")
+SHOWN = Path("docs/images")
+# What the README shows: kind of page, size and scheme, under which name.
+IN_README = {
+    ("admin:index", "wide", "light"): "start",
+    ("admin:rollout_stage_change", "wide", "dark"): "stage",
+    ("admin:drills_releasegate_change", "wide", "light"): "gate-f",
+    ("admin:drills_incident_change", "narrow", "light"): "incident",
+}
 SIZES = {"wide": DESKTOP, "narrow": PHONE}
 
 
@@ -25,7 +34,8 @@ def main() -> None:
     """Look at everything once in each way."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     django.setup()  # which page is of which kind is for its routes to say
-    PLACE.mkdir(parents=True, exist_ok=True)
+    for place in (PLACE, SHOWN):
+        place.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix="portal-pictures-") as var,
         sync_playwright() as playwright,
@@ -51,6 +61,9 @@ def _look(browser, url: str) -> None:
             window.page.screenshot(
                 path=PLACE / f"{name or 'start'}.{size}.{scheme}.png", full_page=True
             )
+            shown = IN_README.get((kind_of(path), size, scheme))
+            if shown:
+                window.page.screenshot(path=SHOWN / f"{shown}.png")
             sys.stdout.write(
                 f"{size:7}{scheme:6}{seen.status:5}{seen.requests:5} requests"
                 f"{seen.transferred / 1000:8.0f} kB  shift {seen.shift:.3f}  {path}\n"

@@ -1,9 +1,13 @@
-"""The release gate from its evidence to everybody, by four people in a browser."""
+"""The release gate from its evidence to everybody, by four people in a browser.
+
+One of the two who sign does it on a telephone.
+"""
 
 import re
 
 import pytest
 
+from tests.browser.crawling import DESKTOP, PHONE
 from tests.builders import PASSWORD
 from tests.live import KEY, LivePortal, wait_until
 
@@ -99,7 +103,9 @@ def test_four_people_open_the_last_stage_for_everybody(page, portal):
     signs(page, portal, "architect", "architect")
     open_gate(page, portal)
     expect(page.get_by_text("not signed").first).to_be_visible()
+    page.set_viewport_size(PHONE)
     signs(page, portal, "qa", "QA")
+    page.set_viewport_size(DESKTOP)
     open_gate(page, portal)
     expect(page.get_by_text("✓ signed").first).to_be_visible()
 

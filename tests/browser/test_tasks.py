@@ -1,4 +1,6 @@
-"""What people come for most often, done by them, at a desk and on a telephone."""
+"""What people come for most often, done by them: at a desk, on a telephone, and where
+scripts are off. (The gate is signed in `test_signing.py`.)
+"""
 
 import re
 
@@ -16,9 +18,8 @@ expect = browser.expect
 class Worker:
     """Somebody in a window of their own."""
 
-    def __init__(self, chromium, portal: LivePortal, size: dict[str, int], role: str):
-        self.portal = portal
-        self.window = Window(chromium, portal.url, size, "light")
+    def __init__(self, portal: LivePortal, window: Window, role: str):
+        self.portal, self.window = portal, window
         self.window.sign_in(f"the-{role}", WORD)
         self.page = self.window.page
 
@@ -43,7 +44,9 @@ class Worker:
         self.presses(title)
         for name, value in {"reason": f"{title}: as it should be.", **said}.items():
             field = self.page.locator(f"[name={name}]")
-            if field.evaluate("each => each.tagName") == "SELECT":
+            if field.count() > 1:  # a box each
+                self.page.check(f"[name={name}][value={value}]")
+            elif field.evaluate("each => each.tagName") == "SELECT":
                 field.select_option(value)
             else:
                 field.fill(value)
@@ -60,22 +63,25 @@ def portal(state_directory):
     live.stop()
 
 
-@pytest.fixture(params=[DESKTOP, PHONE], ids=["at a desk", "on a telephone"])
+@pytest.fixture(
+    params=[(DESKTOP, True), (PHONE, True), (DESKTOP, False)],
+    ids=["at a desk", "on a telephone", "without scripts"],
+)
 def somebody(request, chromium, portal):
     """Lets people of a role come in; whatever their pages complain of fails."""
+    size, has_scripts = request.param
     there: list[Worker] = []
 
     def comes(role: str) -> Worker:
-        worker = Worker(chromium, portal, request.param, role)
+        window = Window(chromium, portal.url, size, "light", has_scripts=has_scripts)
+        worker = Worker(portal, window, role)
         there.append(worker)
         return worker
 
     yield comes
     for worker in there:
         worker.window.close()
-    assert [each.window.seen.complaints for each in there if each.window.seen] == [
-        [] for _ in there
-    ]
+    assert [each.window.seen.complaints for each in there] == [[] for _ in there]
 
 
 def confirms_the_newest(worker: Worker) -> None:
@@ -132,6 +138,26 @@ def test_an_operator_opens_an_incident_and_acknowledges_it(somebody):
     operator.reads("Somebody at the provider is looking.")
 
 
+def test_an_operator_confirms_that_they_are_on_call(somebody):
+    operator = somebody("operator")
+    operator.opens_row("rollout/rollout", f"key = '{KEY}'")
+
+    operator.does("Confirm that I am on call")
+
+    operator.opens("/admin/")
+    operator.reads(re.compile("on call", re.IGNORECASE))
+
+
+def test_an_engineer_asks_what_a_team_would_get_and_why(somebody):
+    engineer = somebody("engineer")
+    decision = f"rollout_id = ({the_rollout()}) AND key = 'PAI_DR_CLI_ENABLED'"
+    engineer.opens_row("rollout/flag", decision)
+    engineer.page.fill("[name=team]", "history")
+    engineer.page.get_by_role("button", name="What would it get?").click()
+
+    engineer.reads("Nothing is recorded by trying.")
+
+
 def test_an_engineer_proposes_a_change_and_an_architect_approves_it(somebody, portal):
     portal.manage(
         "shell", "--no-imports", "--verbosity", "0", code=PROPOSE.format(key=KEY)
@@ -155,6 +181,20 @@ def test_an_administrator_invites_somebody_and_hands_over_a_link(somebody, porta
     administrator.does("Invite a person", username=f"new-{number}", full_name="New One")
 
     administrator.reads(re.compile("once"))
+
+
+def test_an_administrator_lets_a_service_in(somebody, portal):
+    administrator = somebody("administrator")
+    number = portal.query("SELECT count(*) FROM portal_apitoken")[0][0]
+    administrator.opens("/admin/portal/apitoken/")
+
+    administrator.does(
+        "Make a token", name=f"service {number}", rollout=KEY, scopes="read"
+    )
+
+    administrator.reads(re.compile("once"))
+    token = administrator.page.locator(".secret").first.inner_text().strip()
+    assert portal.client(token).get("/api/v1/rollouts").status_code == 200
 
 
 def test_an_auditor_finds_who_did_what(somebody):
