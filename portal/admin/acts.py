@@ -306,10 +306,7 @@ class ActsMixin:
         )
         if done.at:
             return HttpResponseRedirect(done.at)
-        if subject is None:
-            name = f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"
-            return HttpResponseRedirect(reverse(name))
-        return HttpResponseRedirect(self._object_url(subject))
+        return HttpResponseRedirect(self._where_from(subject))
 
     def _show_once(
         self, request: HttpRequest, subject: Any, shown: ShownOnce
@@ -322,15 +319,18 @@ class ActsMixin:
             "subject": subject,
             "shown": shown,
             "secret": shown.secret.replace("{site}", request.build_absolute_uri("/")),
-            "back": self._object_url(subject) if subject is not None else "../..",
+            "back": self._where_from(subject),
         }
         response = TemplateResponse(request, "portal/shown_once.html", context)
         add_never_cache_headers(response)
         return response
 
-    def _object_url(self, subject: Any) -> str:
-        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
-        return reverse(name, args=[subject.pk])
+    def _where_from(self, subject: Any | None) -> str:
+        """The page whose button led to an act."""
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}"
+        if subject is None:
+            return reverse(f"{name}_changelist")
+        return reverse(f"{name}_change", args=[subject.pk])
 
     def _ask(
         self,
@@ -343,7 +343,6 @@ class ActsMixin:
         foreseen: Shown | None = None,
         proof: list[forms.BoundField] | None = None,
     ) -> HttpResponse:
-        back = self._object_url(subject) if subject is not None else ".."
         is_refused = since is not None or bool(form.errors)
         shown = request.POST.get("shown")
         context = {
@@ -355,7 +354,7 @@ class ActsMixin:
             "subject": subject,
             "effects": list(act.effects(subject)),
             "form": form,
-            "back": back,
+            "back": self._where_from(subject),
             "once": request.POST.get("once") or uuid4().hex,
             "rests_on": act.basis.mark(subject) if act.basis else "",
             "about": act.about(subject) if act.about else None,

@@ -69,7 +69,7 @@ class GovernedAdmin(ActsMixin, ModelAdmin):
             "subject": subject,
             "versions": versions_of(subject),
             "lines": lines_about(subject)[:MOST_VERSIONS],
-            "back": self._object_url(subject),
+            "back": self._where_from(subject),
         }
         return TemplateResponse(request, "portal/history.html", context)
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from tests.bench import servers
 from tests.bench.canary import FILL as RUNS
 from tests.bench.ledger import FILL as ENTRIES
-from tests.browser.lived_in import FILL, START_AGAIN
 from tests.faults.conftest import Portal
 
 MOST_OF_BARE, MOST_GROWTH = 20.0, 1.5
@@ -14,20 +13,21 @@ MOST_OF_BARE, MOST_GROWTH = 20.0, 1.5
 FEW, MANY = (1_000, 10_000), (100_000, 1_000_000)
 SHOWN = 3
 
-ROLL_BACK = """
+FILL = """
 from rollout.models import Stage
 from rollout.services import rollbacks
+from tests import lived_in
 from tests.builders import an_actor
 
+lived_in.fill()
 architect = an_actor("architect", name="Goes back")
 stage = Stage.objects.get(rollout__key="deep-research-option-c", position=0)
 rollbacks.roll_back(stage.pk, by=architect, reason="bench")
+lived_in.start_again()
 """
 # Where a page is quickest, nothing else was in its way.
 MEASURE = """
-import json, re, time, types
-from html import unescape
-from urllib.parse import urljoin
+import json, time, types
 from django.conf import settings
 from django.http import HttpResponse
 from django.template import engines
@@ -35,7 +35,7 @@ from django.test import Client
 from django.urls import path
 from portal import urls
 from portal.models import Person
-from tests.browser.crawling import kind_of
+from tests.pages import links_in, reachable
 
 ROUNDS = 7
 bare_page = engines["django"].from_string("<h1>{{{{ request.user }}}}</h1>")
@@ -59,19 +59,6 @@ def opened(path):
         raise SystemExit(f"error: {{path}} answers {{answer.status_code}}")
     return answer
 
-def crawled(begin):
-    waiting, known = [begin], {{kind_of(begin)}}
-    while waiting:
-        at = waiting.pop(0)
-        page = opened(at).content.decode()
-        yield at
-        for found in re.findall(r'<a [^>]*?href="([^"#]+)', page):
-            to = urljoin(at, unescape(found))
-            kind = kind_of(to) if to.startswith("/") else None
-            if kind is not None and kind not in known:
-                known.add(kind)
-                waiting.append(to)
-
 def quickest(path):
     best = float("inf")
     for _ in range(ROUNDS):
@@ -80,7 +67,9 @@ def quickest(path):
         best = min(best, time.perf_counter() - begun)
     return best * 1000
 
-paths = {paths} or list(crawled("/admin/"))
+paths = {paths} or list(
+    reachable(lambda at: links_in(opened(at).content.decode(), at))
+)
 opened("/bare/")
 found = {{"bare": quickest("/bare/")}} | {{at: quickest(at) for at in paths}}
 print(json.dumps(found))
@@ -93,8 +82,7 @@ def figures() -> Iterator[dict[str, object]]:
         portal = Portal(var)
         try:
             portal.manage("migrate", "--verbosity", "0")
-            for code in (FILL, ROLL_BACK, START_AGAIN):
-                portal.manage("shell", "--no-imports", code=code)
+            portal.manage("shell", "--no-imports", code=FILL)
             _fill(portal, (1, 1), FEW)
             few = _measured(portal, [])
             yield _beside_bare(few)

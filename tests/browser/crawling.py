@@ -1,4 +1,4 @@
-"""Every page that links lead to, each kind once, and what a browser says of it."""
+"""What a browser says of a page, and where its links lead."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -6,20 +6,10 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from django.urls import Resolver404, resolve
+from tests.pages import reachable
 
 DESKTOP = {"width": 1280, "height": 1000}
 PHONE = {"width": 390, "height": 844}
-# What no link is followed to: it ends the session, or is a file and no page.
-NOT_FOLLOWED = (
-    "/admin/logout/",
-    "/admin/jsi18n/",
-    "/api/",
-    "/livez",
-    "/readyz",
-    "/metrics",
-    "/static/",
-)
 # Listens from the first moment on to what is only told while a page loads.
 LISTEN = """
 window.seen = {violations: [], shift: 0};
@@ -136,28 +126,11 @@ class Window:
         self.seen.transferred += int(told["encodedDataLength"])
 
 
-def kind_of(path: str) -> str | None:
-    """Pages of one kind have one route; None for what is no page of ours."""
-    plain = urlsplit(path).path
-    if plain.startswith(NOT_FOLLOWED) or "/export" in plain or "download" in plain:
-        return None
-    try:
-        match = resolve(plain)
-    except Resolver404:
-        return None
-    kind = match.view_name or match.route
-    return "history" if kind.endswith("_history") else kind  # all of one template
+def crawled(window: Window) -> Iterator[str]:
+    """One page of each kind that this window can reach from the start page."""
 
-
-def crawled(window: Window, begin: str = "/admin/") -> Iterator[str]:
-    """One page of each kind that can be reached from `begin`, breadth first."""
-    waiting, known = [begin], {kind_of(begin)}
-    while waiting:
-        path = waiting.pop(0)
+    def links_of(path: str) -> list[str]:
         window.page.goto(f"{window.url}{path}", wait_until="domcontentloaded")
-        yield path
-        for each in window.links():
-            kind = kind_of(each)
-            if kind is not None and kind not in known:
-                known.add(kind)
-                waiting.append(each)
+        return window.links()
+
+    return reachable(links_of)

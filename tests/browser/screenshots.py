@@ -15,8 +15,9 @@ import django
 from playwright.sync_api import sync_playwright
 
 from tests.browser.conftest import CHROMIUM, QUIET
-from tests.browser.crawling import DESKTOP, PHONE, Window, crawled, kind_of
+from tests.browser.crawling import DESKTOP, PHONE, Window, crawled
 from tests.browser.lived_in import WHO, WORD, lived_in
+from tests.pages import kind_of
 
 PLACE = Path("var/screenshots")
 SHOWN = Path("docs/images")

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.browser.crawling import DESKTOP, PHONE, Window
-from tests.browser.lived_in import WORD, lived_in
+from tests.browser.lived_in import WORD, carry_out, lived_in
 from tests.live import KEY, LivePortal
 
 browser = pytest.importorskip("playwright.sync_api")
@@ -159,9 +159,7 @@ def test_an_engineer_asks_what_a_team_would_get_and_why(somebody):
 
 
 def test_an_engineer_proposes_a_change_and_an_architect_approves_it(somebody, portal):
-    portal.manage(
-        "shell", "--no-imports", "--verbosity", "0", code=PROPOSE.format(key=KEY)
-    )
+    carry_out(portal, "propose_more_runs")
     architect = somebody("architect")
     architect.opens_row("rollout/change", "state = 'open'")
     architect.does("Approve", password=WORD)
@@ -209,18 +207,3 @@ def test_an_auditor_finds_who_did_what(somebody):
 
 def the_rollout() -> str:
     return f"SELECT id FROM rollout_rollout WHERE key = '{KEY}'"
-
-
-PROPOSE = """
-from portal.models import Person
-from portal.services import actors
-from rollout.services import changes, configuration, proposals, rollouts
-
-engineer = actors.for_person(
-    Person.objects.get(username="the-engineer"), authenticated_by="session"
-)
-plan = configuration.read(rollouts.find("{key}"))["stages"]["broad-rollout"]["plan"]
-patch = [dict(op="replace", path="/stages/broad-rollout/plan/max_runs",
-              value=plan["max_runs"] + 10)]
-changes.propose("{key}", proposals.patch(patch), by=engineer, reason="More runs.")
-"""

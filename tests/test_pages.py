@@ -1,0 +1,71 @@
+"""Every page there is: it opens, brings what it needs, and stays as cheap as it was."""
+
+import re
+from collections import Counter
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+from django.http import HttpResponse
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from drills.domain.incidents import Severity
+from portal import sessions
+from tests import lived_in
+from tests.builders import a_person
+from tests.drills.builders import an_incident
+from tests.pages import links_in, reachable
+from tests.rollout.builders import a_finished_run
+
+pytestmark = pytest.mark.django_db
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+FEWEST_KINDS = 100
+MORE = 12  # of everything
+# A gate asks of all of its evidence anew, the start page of everything; a list takes 8.
+MOST_QUERIES = 230
+
+
+def asked_by(client: Client, path: str) -> tuple[Counter, HttpResponse]:
+    """The queries of a page, by how they begin, and the page."""
+    cache.clear()
+    with CaptureQueriesContext(connection) as seen:
+        answer = client.get(path)
+    assert answer.status_code == 200, path
+    return Counter(each["sql"].split("WHERE")[0] for each in seen), answer
+
+
+def test_every_page_is_whole_and_costs_no_more_with_more_behind_it(monkeypatch):
+    monkeypatch.setattr(sessions, "NOTE_EVERY_S", 3600)  # a write now and then
+    client = Client()
+    client.force_login(lived_in.fill(), BACKEND)
+    before: dict[str, int] = {}
+
+    def links_of(path: str) -> list[str]:
+        asked, answer = asked_by(client, path)
+        before[path] = asked.total()
+        text = answer.content.decode()
+        assert not re.search(r'(?:src|href)="(https?:)?//', text), path
+        policy = dict(
+            each.strip().split(" ", 1)
+            for each in answer["content-security-policy"].split(";")
+            if " " in each.strip()
+        )
+        assert "unsafe-inline" not in policy["script-src"], path
+        assert asked.total() <= MOST_QUERIES, path
+        return links_in(text, path)
+
+    assert len(list(reachable(links_of))) >= FEWEST_KINDS
+    for number in range(MORE):
+        a_finished_run(f"more-{number}")
+        an_incident(severity=Severity.LOW)
+        a_person("operator")
+        lived_in.propose_more_runs()
+
+    grown = []
+    for path, few in before.items():
+        asked, _ = asked_by(client, path)
+        if asked.total() > few:
+            worst = asked.most_common(1)
+            grown.append(f"{path}: {few} → {asked.total()}: {worst}")
+    assert not grown, "\n".join(grown)
