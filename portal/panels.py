@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from portal.admin.approvals import may_confirm, title_of
+from portal.admin.approvals import may_confirm
 from portal.dashboard import Panel, register
 from portal.domain.approvals import ApprovalState
 from portal.domain.notifications import EndpointState
@@ -57,7 +57,7 @@ def requests_of_others(actor: Actor) -> list[Need]:
     return [
         Need(
             url=reverse("admin:portal_approval_change", args=[approval.pk]),
-            title=f"{title_of(approval)} · {approval.subject_name}",
+            title=f"{approval.title} · {approval.subject_name}",
             says=f"{approval.requester} asks: {approval.reason}",
         )
         for approval in pending.select_related("requester")[:MOST_NEEDS]

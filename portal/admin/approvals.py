@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import Model
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -14,7 +15,7 @@ from django.utils.safestring import SafeString
 from portal.admin.acts import Act, Shown
 from portal.admin.governed import GovernedAdmin
 from portal.domain.approvals import ApprovalState
-from portal.domain.roles import May
+from portal.domain.roles import May, roles_that
 from portal.models import Actor, Approval
 from portal.services import approvals
 from portal.services.access import may
@@ -24,7 +25,8 @@ from portal.services.access import may
 class Explained:
     """What whoever decides on a request reads: what it does, and what has a say in it.
 
-    `effects` are sentences; `about` is shown for as long as nobody has decided.
+    `effects` are sentences, which are kept when it is decided; `about` is shown for as
+    long as it is not.
     """
 
     effects: Callable[[Approval], Iterable[str]]
@@ -37,11 +39,12 @@ EXPLAINED: dict[str, Explained] = {}
 def explain(act: str, explained: Explained) -> None:
     """Have the requests of an act told in words; apps do so beside their own pages."""
     EXPLAINED[act] = explained
+    approvals.also_explain(act, explained.effects)
 
 
 def _confirm(approval: Approval, actor: Actor, said: dict[str, Any]) -> str:
     approvals.confirm(approval.pk, by=actor, reason=said["reason"])
-    return f"Confirmed and done: {title_of(approval)} ({approval.subject_name})."
+    return f"Confirmed and done: {approval.title} ({approval.subject_name})."
 
 
 def _reject(approval: Approval, actor: Actor, said: dict[str, Any]) -> str:
@@ -52,12 +55,6 @@ def _reject(approval: Approval, actor: Actor, said: dict[str, Any]) -> str:
 def _withdraw(approval: Approval, actor: Actor, said: dict[str, Any]) -> str:
     approvals.withdraw(approval.pk, by=actor, reason=said["reason"])
     return "Withdrawn; nothing was changed."
-
-
-def title_of(approval: Approval) -> str:
-    """What is asked for, in words."""
-    known = approvals.APPROVABLES.get(approval.act)
-    return known.title if known else approval.act
 
 
 def may_confirm(approval: Approval, actor: Actor) -> bool:
@@ -82,15 +79,11 @@ def _is_own(approval: Approval, actor: Actor) -> bool:
 
 
 def _told(approval: Approval) -> list[str]:
-    """What is asked for, in sentences, as far as somebody explains it.
-
-    They tell of now, so only while nobody has decided: afterwards it may be otherwise.
-    """
-    known = EXPLAINED.get(approval.act)
-    if known and approval.state == ApprovalState.PENDING:
-        return list(known.effects(approval))
-    payload = json.dumps(approval.payload) if approval.payload else "nothing further"
-    return [f"Asked for: {payload}."]
+    """What is asked for, in sentences, or as data where nobody explains it."""
+    said = approvals.told(approval)
+    if said or not approval.payload:
+        return said
+    return [f"As data: {json.dumps(approval.payload, ensure_ascii=False)}"]
 
 
 def _about(approval: Approval) -> Shown | None:
@@ -101,11 +94,33 @@ def _about(approval: Approval) -> Shown | None:
 
 def _effects(approval: Approval) -> list[str]:
     return [
-        f"This does: {title_of(approval)} ({approval.subject_name}).",
+        f"This does: {approval.title} ({approval.subject_name}).",
         *_told(approval),
         f"{approval.requester} asked for it: {approval.reason}",
         "It is done at once, in both your names.",
     ]
+
+
+def takes_two(act: str, subject: Model) -> list[str]:
+    """What to know before one asks for an act that another person has to confirm."""
+    known = approvals.APPROVABLES[act]
+    roles = " or ".join(roles_that(known.confirm))
+    hours = int(known.valid_for.total_seconds() / 3600)
+    said = [
+        f"Nothing changes until another person ({roles}) has confirmed it, within "
+        f"{hours} hours."
+    ]
+    waiting = Approval.objects.filter(
+        act=act,
+        subject_type=subject._meta.label_lower,
+        subject_id=str(subject.pk),
+        state=ApprovalState.PENDING,
+    ).select_related("requester")
+    said += [
+        f"The request of {each.requester}, which still waits, is replaced by yours."
+        for each in waiting
+    ]
+    return said
 
 
 @admin.register(Approval)
@@ -113,20 +128,21 @@ class ApprovalAdmin(GovernedAdmin):
     """What somebody asked for, and what became of it."""
 
     list_display = [
-        "what",
+        "title",
         "subject_name",
         "state",
+        "reason",
         "requester",
         "requested_at",
         "decider",
         "expires_at",
     ]
-    list_display_links = ["what"]
+    list_display_links = ["title"]
     list_filter = ["state", "act"]
     search_fields = ["subject_name", "reason", "requester__name"]
     list_select_related = ["requester", "decider"]
     fields = [
-        "what",
+        "title",
         "subject_link",
         "state",
         "asked_for",
@@ -141,7 +157,7 @@ class ApprovalAdmin(GovernedAdmin):
         "rests_on",
         "digest",
     ]
-    readonly_fields = ["what", "subject_link", "asked_for", "looked_at", "rests_on"]
+    readonly_fields = ["subject_link", "asked_for", "looked_at", "rests_on"]
     acts = (
         Act(
             name="confirm",
@@ -171,10 +187,6 @@ class ApprovalAdmin(GovernedAdmin):
             effects=lambda approval: ["Nothing is changed."],
         ),
     )
-
-    @admin.display(description="request")
-    def what(self, approval: Approval) -> str:
-        return title_of(approval)
 
     @admin.display(description="to")
     def subject_link(self, approval: Approval) -> str:

@@ -18,6 +18,7 @@ from unfold.widgets import (
 
 from portal import clock
 from portal.admin.acts import Act, ReasonForm, ShownOnce
+from portal.admin.approvals import Explained, explain, takes_two
 from portal.admin.governed import GovernedAdmin
 from portal.domain.roles import GRANTS, May, Role
 from portal.models import Actor, Approval, Person, RoleGrant
@@ -76,6 +77,15 @@ def _invite(_: None, actor: Actor, said: dict[str, Any]) -> ShownOnce:
         email=said["email"],
     )
     return _link(person)
+
+
+def _granting(approval: Approval) -> list[str]:
+    role = Role(approval.payload["role"])
+    acts = ", ".join(sorted(str(each).replace("_", " ") for each in GRANTS[role]))
+    return [f"{approval.subject_name} gets the role {role}: {acts}."]
+
+
+explain(people.GRANT_ROLE, Explained(_granting))
 
 
 def _reset(person: Person, actor: Actor, said: dict[str, Any]) -> ShownOnce:
@@ -179,7 +189,7 @@ class PersonAdmin(GovernedAdmin):
             form=RoleForm,
             hidden=lambda person, actor: person == actor.person_behind,
             effects=lambda person: [
-                f"{person} gets the role once a second person has confirmed it.",
+                *takes_two(people.GRANT_ROLE, person),
                 "A role younger than 24 hours cannot sign a gate.",
             ],
         ),

@@ -157,6 +157,7 @@ class Migration(migrations.Migration):
                     fields=[
                         ("id", models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID")),
                         ("act", models.CharField(max_length=80)),
+                        ("title", models.CharField(help_text="The act in words.", max_length=80)),
                         ("subject_type", models.CharField(max_length=80)),
                         ("subject_id", models.CharField(max_length=200)),
                         ("subject_name", models.CharField(max_length=300)),
@@ -169,6 +170,7 @@ class Migration(migrations.Migration):
                         ("expires_at", models.DateTimeField()),
                         ("decided_at", models.DateTimeField(blank=True, null=True)),
                         ("decision_reason", models.TextField(blank=True)),
+                        ("told", models.JSONField(blank=True, default=list, help_text="What was asked for, in sentences, as whoever decided could read it.")),
                         ("requester", models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name="+", to="portal.actor")),
                         ("requester_person", models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name="+", to=settings.AUTH_USER_MODEL)),
                         ("decider", models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name="+", to="portal.actor")),
@@ -192,6 +194,7 @@ class Migration(migrations.Migration):
                     fields=[
                         ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                         ("act", models.CharField(max_length=80)),
+                        ("title", models.CharField(help_text="The act in words.", max_length=80)),
                         ("subject_type", models.CharField(max_length=80)),
                         ("subject_id", models.CharField(max_length=200)),
                         ("subject_name", models.CharField(max_length=300)),
@@ -208,6 +211,7 @@ class Migration(migrations.Migration):
                         ("decider_person", models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL)),
                         ("decided_at", models.DateTimeField(blank=True, null=True)),
                         ("decision_reason", models.TextField(blank=True)),
+                        ("told", models.JSONField(blank=True, default=list, help_text="What was asked for, in sentences, as whoever decided could read it.")),
                     ],
                     options={
                         "ordering": ["-requested_at", "-pk"],

@@ -13,6 +13,7 @@ class Approval(Tracked):
     """Somebody wants `act` done to a subject; somebody else has to confirm."""
 
     act = models.CharField(max_length=80)
+    title = models.CharField(max_length=80, help_text="The act in words.")
     subject_type = models.CharField(max_length=80)
     subject_id = models.CharField(max_length=200)
     subject_name = models.CharField(max_length=300)
@@ -37,6 +38,11 @@ class Approval(Tracked):
     )
     decided_at = models.DateTimeField(null=True, blank=True)
     decision_reason = models.TextField(blank=True)
+    told = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="What was asked for, in sentences, as whoever decided could read it.",
+    )
 
     class Meta:
         ordering = ["-requested_at", "-pk"]
@@ -61,4 +67,4 @@ class Approval(Tracked):
         ]
 
     def __str__(self) -> str:
-        return f"{self.act} of {self.subject_name} ({self.state})"
+        return f"{self.title}: {self.subject_name} ({self.state})"

@@ -1,6 +1,6 @@
 """Requests that take a second person: ask, confirm, reject, withdraw."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -51,6 +51,23 @@ class Approvable:
 
 APPROVABLES: dict[str, Approvable] = {}
 
+# How a request is told to whoever decides on it: sentences about what it does, now.
+Explanation = Callable[[Approval], Iterable[str]]
+_explanations: dict[str, Explanation] = {}
+
+
+def also_explain(act: str, explanation: Explanation) -> None:
+    """Have the requests of an act keep what was told of them when they were decided."""
+    _explanations[act] = explanation
+
+
+def told(approval: Approval) -> list[str]:
+    """What is asked for, in sentences: as it is, or as it was when it was decided."""
+    explanation = _explanations.get(approval.act)
+    if approval.state != ApprovalState.PENDING or explanation is None:
+        return approval.told
+    return list(explanation(approval))
+
 
 def register(approvable: Approvable) -> None:
     """Make an act known; apps do so in their `approvables.py`."""
@@ -82,6 +99,7 @@ def request(
     now = clock.now()
     approval = Approval(
         act=act,
+        title=approvable.title,
         subject_type=subject._meta.label_lower,
         subject_id=str(subject.pk),
         subject_name=str(subject)[:300],
@@ -94,6 +112,7 @@ def request(
         requested_at=now,
         expires_at=now + approvable.valid_for,
     )
+    approval.told = told(approval)
     approval.save_as(by, reason=reason)
     record(
         Verb.APPROVAL_REQUESTED,
@@ -211,6 +230,7 @@ def _locked(approval_id: int) -> tuple[Approval, Approvable, Any]:
 def _decide(
     approval: Approval, state: ApprovalState, *, by: Actor, reason: str
 ) -> None:
+    approval.told = told(approval)
     approval.state = state
     approval.decider = by
     approval.decider_person = by.person_behind

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 
 from portal.admin.acts import Act, Basis, Shown
+from portal.admin.approvals import Explained, explain
 from portal.domain import strict_json
 from portal.domain.approvals import ApprovalState
 from portal.domain.roles import May
@@ -33,6 +34,21 @@ HELPS = {
     "APPROVAL_STALE": ("rebase", "edit"),
     "CHANGE_BASE_MOVED": ("rebase", "edit"),
 }
+
+
+def _told(approval: Approval) -> list[str]:
+    """The edits, each in a sentence."""
+    change = Change.objects.get(pk=approval.subject_id)
+    said = [edit["said"] for edit in edits_for_display(change)]
+    return [
+        f"{each.place}: "
+        + "; ".join(f"{line.mark} {line.text}".strip() for line in each.lines)
+        for each in said
+    ]
+
+
+for each_act in (changes.APPROVE, changes.APPROVE_LOW_RISK):
+    explain(each_act, Explained(_told))
 
 
 def acts_that_help(

@@ -11,9 +11,10 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from portal import clock
 from portal.admin.acts import Act, ReasonForm
+from portal.admin.approvals import Explained, explain
 from portal.admin.governed import GovernedAdmin
 from portal.domain.roles import May
-from portal.models import Actor
+from portal.models import Actor, Approval
 from rollout.domain.scanning import LONGEST_ALLOWANCE, SAYS, Trouble, Verdict
 from rollout.models import Allowance, Artifact, Finding, Scan
 from rollout.services import allowances, scans
@@ -63,6 +64,18 @@ def _request(finding: Finding, actor: Actor, said: dict[str, Any]) -> str:
         finding.pk, said["until"], by=actor, reason=said["reason"]
     )
     return "Asked for; an architect or QA, another person, confirms it in Approvals."
+
+
+def _allowing(approval: Approval) -> list[str]:
+    finding = Finding.objects.get(pk=approval.subject_id)
+    until = approval.payload["expires_at"][:16].replace("T", " ")
+    return [
+        f"What was found counts as no secret until {until} UTC, wherever it stands: "
+        f"{finding}."
+    ]
+
+
+explain(allowances.ALLOW, Explained(_allowing))
 
 
 def _end(allowance: Allowance, actor: Actor, said: dict[str, Any]) -> str:

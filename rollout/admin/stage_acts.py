@@ -6,6 +6,7 @@ from django import forms
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanSwitchWidget
 
 from portal.admin.acts import Act, Done, ReasonForm, Shown
+from portal.admin.approvals import takes_two
 from portal.domain.roles import May
 from portal.errors import WrongMoment
 from portal.models import Actor
@@ -16,8 +17,6 @@ from rollout.domain.judgements import percent
 from rollout.domain.stages import StagePlan, StageState
 from rollout.models import OPEN_STATES, Artifact, Stage
 from rollout.services import promotions, readiness, rollbacks, stages
-
-NOTHING_YET = "Nothing changes until another person has confirmed it."
 
 
 class HoldForm(ReasonForm):
@@ -157,7 +156,10 @@ def _cannot_promote(stage: Stage, actor: Actor) -> bool:
 
 
 def _effects_of_asking(stage: Stage) -> list[str]:
-    found = [NOTHING_YET, f"Then {stage.name} ends; runs that are open go on."]
+    found = [
+        *takes_two(promotions.PROMOTE, stage),
+        f"Then {stage.name} ends; runs that are open go on.",
+    ]
     for target in promotions.targets(stage):
         first = StagePlan.from_json(target.plan).coverage_steps[0]
         found.append(f"{target.name} would begin, with a coverage of {first:g} %.")
@@ -232,7 +234,7 @@ ACTS = (
         perform=_request_start,
         hidden=lambda stage, actor: not _can(stage, domain.Act.START),
         effects=lambda stage: [
-            NOTHING_YET,
+            *takes_two(stages.START, stage),
             f"Coverage begins at {first_share(stage)} %.",
             *plan_in_words(stage),
         ],
@@ -243,7 +245,11 @@ ACTS = (
         may=May.REQUEST_EXPOSURE,
         perform=_request_resume,
         hidden=lambda stage, actor: not _can(stage, domain.Act.RESUME),
-        effects=lambda stage: [NOTHING_YET],
+        effects=lambda stage: [
+            *takes_two(stages.RESUME, stage),
+            f"Then {stage.name} can be widened and promoted again; its evidence goes "
+            "on counting.",
+        ],
     ),
     Act(
         name="hold",
@@ -276,7 +282,10 @@ ACTS = (
         may=May.REQUEST_EXPOSURE,
         perform=_request_enable,
         hidden=lambda stage, actor: not _can(stage, domain.Act.ENABLE),
-        effects=lambda stage: [NOTHING_YET, "Then it is ready to be started."],
+        effects=lambda stage: [
+            *takes_two(stages.ENABLE, stage),
+            "Then it is ready to be started.",
+        ],
     ),
     Act(
         name="narrow",

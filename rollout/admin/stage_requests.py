@@ -1,5 +1,7 @@
 """Requests about stages, told to whoever confirms them."""
 
+from typing import Any
+
 from portal.admin.acts import Shown
 from portal.admin.approvals import Explained, explain
 from portal.models import Approval
@@ -10,6 +12,7 @@ from rollout.admin.stage_acts import (
     plan_in_words,
     say_in,
 )
+from rollout.admin.stages import on_hold
 from rollout.models import Stage
 from rollout.services import evidence, promotions, stages
 
@@ -25,15 +28,17 @@ def _promotion(approval: Approval) -> list[str]:
 def _about_promotion(approval: Approval) -> Shown | None:
     """The checks and the evidence on which the promotion rests, as they are now."""
     stage = _stage_of(approval)
+    return Shown("rollout/promotion.html", {**say_in(stage), **_evidence(stage)})
+
+
+def _evidence(stage: Stage) -> dict[str, Any]:
     attempt = stages.open_attempt(stage)
     evaluation = evidence.latest(attempt) if attempt else None
-    shown = {
-        **say_in(stage),
+    return {
         "attempt": attempt,
         "evaluation": evaluation,
         "charts": weakest_of(evaluation) if evaluation else [],
     }
-    return Shown("rollout/promotion.html", shown)
 
 
 def _start(approval: Approval) -> list[str]:
@@ -50,7 +55,16 @@ def _resume(approval: Approval) -> list[str]:
     return [
         f"{stage.name} goes on with a coverage of {float(stage.coverage):g} %, "
         "and its evidence goes on counting.",
+        f"Now {on_hold(stage).says}",
     ]
+
+
+def _about_resume(approval: Approval) -> Shown:
+    """Why it is held, and what speaks against going on, as it is now."""
+    stage = _stage_of(approval)
+    lacking = [each for each in say_in(stage)["checks"] if not each.is_met]
+    shown = {"checks": [on_hold(stage), *lacking], **_evidence(stage)}
+    return Shown("rollout/resuming.html", shown)
 
 
 def _enable(approval: Approval) -> list[str]:
@@ -59,5 +73,5 @@ def _enable(approval: Approval) -> list[str]:
 
 explain(promotions.PROMOTE, Explained(_promotion, _about_promotion))
 explain(stages.START, Explained(_start))
-explain(stages.RESUME, Explained(_resume))
+explain(stages.RESUME, Explained(_resume, _about_resume))
 explain(stages.ENABLE, Explained(_enable))

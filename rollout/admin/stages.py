@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 
-from portal.admin.approvals import title_of
 from portal.admin.governed import GovernedAdmin
 from portal.domain.approvals import ApprovalState
 from portal.domain.roles import May
@@ -61,12 +60,13 @@ def next_step(stage: Stage) -> NextStep | None:
     names = [each.name for each in promotions.targets(stage)]
     checks = [promotions.shown(stage), *readiness.checks_for_people(stage)]
     if state == StageState.HOLDING:
-        checks.insert(0, _on_hold(stage))
+        checks.insert(0, on_hold(stage))
     title = f"Promotion to {' or '.join(names)}" if names else "Stay: the last stage"
     return NextStep(title, checks)
 
 
-def _on_hold(stage: Stage) -> Check:
+def on_hold(stage: Stage) -> Check:
+    """Since when and why a stage is held."""
     held = LedgerEntry.objects.filter(
         subject_type=stage._meta.label_lower,
         subject_id=str(stage.pk),
@@ -142,7 +142,7 @@ def _page_of(stage: Stage) -> dict[str, Any]:
         "plan_json": json.dumps(stage.plan, indent=2),
         "next": next_step(stage),
         "pending": [
-            {"approval": each, "title": title_of(each)}
+            {"approval": each, "title": each.title}
             for each in _pending(stage).select_related("requester")
         ],
         "attempt": newest,

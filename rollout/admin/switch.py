@@ -9,9 +9,10 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from portal.admin.acts import Act
+from portal.admin.approvals import Explained, explain, takes_two
 from portal.admin.governed import GovernedAdmin
 from portal.domain.roles import May
-from portal.models import Actor
+from portal.models import Actor, Approval
 from rollout.admin import broadcasts, freezes
 from rollout.models import Rollout, Switch
 from rollout.services import clients, switch
@@ -36,6 +37,21 @@ def _effects_of_engaging(found: Switch) -> list[str]:
         "Whatever runs report is still taken in and kept.",
         "Two people are needed to turn Option C on again.",
     ]
+
+
+def _release(approval: Approval) -> list[str]:
+    found = Switch.objects.select_related("rollout", "changed_by").get(
+        pk=approval.subject_id
+    )
+    return [
+        f"Runs of {found.rollout.name} get Option C again, as far as its open stage "
+        "admits them.",
+        f"{found.changed_by} engaged the switch on {found.changed_at:%d %b %H:%M} UTC: "
+        f"{found.reason}",
+    ]
+
+
+explain(switch.RELEASE, Explained(_release))
 
 
 @admin.register(Switch)
@@ -72,9 +88,9 @@ class SwitchAdmin(GovernedAdmin):
             perform=_request_release,
             hidden=lambda found, actor: not found.is_engaged,
             effects=lambda found: [
-                "Nothing changes until another person has confirmed it.",
-                "The request is void as soon as the switch is engaged again, "
-                "and after 24 hours.",
+                *takes_two(switch.RELEASE, found),
+                "Then runs get Option C again, as far as the open stage admits them.",
+                "The request is void as soon as the switch is engaged again.",
             ],
         ),
     )

@@ -229,7 +229,10 @@ def test_one_asks_and_another_promotes_to_the_stage_that_was_chosen(client):
     asked = words(client.get(address).content.decode())
     send(client, address, to="broad-rollout", reason="Proven.")
 
-    assert "Nothing changes until another person has confirmed it." in asked
+    assert (
+        "Nothing changes until another person (architect or qa) has confirmed it, "
+        "within 24 hours." in asked
+    )
     assert "Broad rollout would begin, with a coverage of 5 %" in asked
     approval = Approval.objects.get(state="pending")
     assert approval.payload == {"to": "broad-rollout"}
@@ -285,11 +288,40 @@ def test_whoever_confirms_a_start_reads_whom_it_lets_in(client):
 
     assert "Offline baseline begins a new attempt, with a coverage of 100 %." in said
     assert "Admits the teams alpha, beta" in said
-    assert "Asked for: nothing further" not in said
 
+
+def test_what_was_agreed_to_stands_there_for_ever(client):
+    stage = a_running_stage()
+    stages.hold(stage.pk, by=an_actor("operator"), reason="The sources look odd.")
+    asked = stages.request_resume(stage.pk, by=an_actor("engineer"), reason="Well.")
     confirmed(asked)
+
+    stages.hold(stage.pk, by=an_actor("operator"), reason="Something else.")
+    signed_in(client, "qa")
     afterwards = words(read(client, asked))
-    assert "Offline baseline begins" not in afterwards
+
+    assert "goes on with a coverage of 100 %" in afterwards
+    assert "The sources look odd." in afterwards
+    assert "Something else." not in afterwards
+
+
+def test_whoever_ends_a_hold_reads_why_it_was_held(client):
+    stage = a_running_stage()
+    stages.hold(stage.pk, by=an_actor("operator"), reason="The sources look odd.")
+    engineer = an_actor("engineer")
+    first = stages.request_resume(stage.pk, by=engineer, reason="Looks well.")
+    signed_in(client, "engineer")
+
+    asking = words(client.get(page(Stage, "request_resume", stage.pk)).content.decode())
+    second = stages.request_resume(stage.pk, by=engineer, reason="Looks well now.")
+    signed_in(client, "qa")
+    confirming = words(
+        client.get(page(Approval, "confirm", second.pk)).content.decode()
+    )
+
+    assert f"The request of {first.requester}, which still waits, is replaced" in asking
+    assert "The sources look odd." in confirming
+    assert "✗ red Hold" in confirming
 
 
 def test_the_page_of_a_request_costs_the_same_however_much_was_judged(client):
