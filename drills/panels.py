@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from drills.domain import drills as practice
-from drills.domain.incidents import Kind, State
+from drills.domain.incidents import Kind, Severity, State
 from drills.domain.scenarios import PLANS, Scenario
 from drills.domain.signoffs import SigningRole
 from drills.domain.tasks import TaskState
@@ -35,7 +35,7 @@ from portal.banners import Banner
 from portal.dashboard import Panel, register
 from portal.domain.roles import May
 from portal.models import Actor
-from portal.panels import MOST_NEEDS, NEEDS, Need
+from portal.panels import MOST_NEEDS, NEEDS, TROUBLES, Need
 from portal.services.access import may
 from portal.since import ROUTINE
 from rollout.admin.run_page import ELSEWHERE, Elsewhere
@@ -82,9 +82,28 @@ def unacknowledged(actor: Actor) -> list[Need]:
         Need(
             url=page_of(each.pk),
             title=f"Acknowledge incident {each.pk} · {each.title}",
-            says=f"Severity {each.severity}: {each.says}",
+            says=f"Severity {each.severity}{_kind(each)}: {each.says}",
         )
         for each in found.order_by("severity", "-pk")[:MOST_NEEDS]
+    ]
+
+
+def _kind(incident: Incident) -> str:
+    """Said of what is not real."""
+    return "" if incident.kind == Kind.REAL else f", of a {incident.kind}"
+
+
+def serious_incidents(request: HttpRequest) -> list[Need]:
+    """Real incidents that are not over, of the two worst severities."""
+    found = Incident.objects.filter(
+        is_over=False,
+        kind=Kind.REAL,
+        severity__lte=Severity.HIGH,
+        state__in=(State.OPEN, State.ACKNOWLEDGED, State.MITIGATED),
+    ).order_by("severity", "-pk")
+    return [
+        Need(page_of(each.pk), f"{each.title} · severity {each.severity}", "")
+        for each in found[:SHOWN]
     ]
 
 
@@ -186,7 +205,7 @@ def about_run(run: Run) -> list[Elsewhere]:
             url=page_of(each.incident_id),
             title=f"Incident {each.incident_id} · {each.incident.title}",
             says=f"{each.incident.state}, severity {each.incident.severity}"
-            + ("" if each.incident.kind == Kind.REAL else f", a {each.incident.kind}"),
+            + _kind(each.incident),
             is_open=not each.incident.is_over,
         )
         for each in links.order_by("incident__is_over", "-incident_id")[:SHOWN]
@@ -230,6 +249,7 @@ def packs_to_sign(actor: Actor) -> list[Need]:
 
 NEEDS += [unacknowledged, tasks_of, drills_to_observe, drills_due, packs_to_sign]
 NEEDS.append(reviews_of_broken_glass)
+TROUBLES.insert(0, serious_incidents)
 banners.register(broken_glass)
 ROUTINE.update({Verb.DRILL_STEPPED, Verb.DRILL_CAPTURED})
 register(Panel(15, "drills/panels/incidents.html", open_incidents))

@@ -32,6 +32,8 @@ FIRST_VISITS = 3  # to which the start page explains itself
 MOST_NEEDS = 50
 # What else waits for somebody; apps add theirs, and name the requests that they show.
 NEEDS: list[Callable[[Actor], Iterable[Need]]] = []
+# What is not well now, whoever looks; apps add theirs.
+TROUBLES: list[Callable[[HttpRequest], Iterable[Need]]] = []
 SHOWN_BY_APPS: set[str] = set()
 
 
@@ -74,11 +76,26 @@ def last_lines(request: HttpRequest) -> dict[str, Any]:
 
 def parts(request: HttpRequest) -> dict[str, Any]:
     """Whether every part of the portal is alive."""
-    found = health.findings()
+    found = _findings(request)
     return {
         "findings": found,
         "is_well": all(finding.is_well for finding in found.values()),
     }
+
+
+def _findings(request: HttpRequest) -> dict[str, health.Finding]:
+    """Looked at once, though two boxes tell of it."""
+    if not hasattr(request, "_findings"):
+        request._findings = health.findings()
+    return request._findings
+
+
+def parts_that_are_not_well(request: HttpRequest) -> list[Need]:
+    """In one line, which leads to the box that names them."""
+    ill = sum(not finding.is_well for finding in _findings(request).values())
+    parts = f"{ill} part{'s' if ill > 1 else ''} of the portal"
+    says = f"{parts} {'are' if ill > 1 else 'is'} not alive"
+    return [Need("#parts", says, "")] if ill else []
 
 
 def told(request: HttpRequest) -> dict[str, Any]:
@@ -95,9 +112,18 @@ def told(request: HttpRequest) -> dict[str, Any]:
     }
 
 
+def nobody_is_told(request: HttpRequest) -> list[Need]:
+    """Whoever counts on being woken would wait in vain."""
+    if Endpoint.objects.exclude(state=EndpointState.DISABLED).exists():
+        return []
+    return [Need("#told", "Nobody is told of anything by itself", "")]
+
+
 NEEDS.append(requests_of_others)
-register(Panel(5, "portal/panels/first_visit.html", first_visit, width="full"))
-register(Panel(40, "portal/panels/waiting_for_me.html", waiting_for_me, width="wide"))
+TROUBLES.append(nobody_is_told)
+TROUBLES.append(parts_that_are_not_well)
+register(Panel(12, "portal/panels/waiting_for_me.html", waiting_for_me, width="wide"))
+register(Panel(14, "portal/panels/first_visit.html", first_visit, width="full"))
 register(Panel(50, "portal/panels/parts.html", parts))
 register(Panel(55, "portal/panels/told.html", told))
 register(Panel(60, "portal/panels/last_lines.html", last_lines, width="full"))

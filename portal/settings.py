@@ -220,8 +220,7 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
-DATETIME_FORMAT = "j M Y H:i:s"
-DATE_FORMAT = "j M Y"
+FORMAT_MODULE_PATH = "portal.formats"
 STATIC_URL = "static/"
 STATIC_ROOT = VAR / "static"  # filled by `collectstatic` in production
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)

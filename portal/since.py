@@ -26,6 +26,17 @@ class Happened:
     count: int = 0
     newest: list[LedgerEntry] = field(default_factory=list)
 
+    @property
+    def title(self) -> str:
+        """The verb as people say it, without the name of its app."""
+        _, *rest = self.verb.split(".")
+        return " ".join(rest).replace("_", " ").capitalize()
+
+    @property
+    def untold(self) -> int:
+        """How many lines are not among the newest."""
+        return self.count - len(self.newest)
+
 
 @dataclass(frozen=True, slots=True)
 class Digest:

@@ -11,7 +11,7 @@ from portal import clock
 from portal.dashboard import Panel, register
 from portal.domain.roles import May
 from portal.models import Actor
-from portal.panels import MOST_NEEDS, NEEDS, SHOWN_BY_APPS, Need
+from portal.panels import MOST_NEEDS, NEEDS, SHOWN_BY_APPS, TROUBLES, Need
 from portal.services.access import may
 from portal.sessions import actor_of
 from portal.since import ROUTINE
@@ -40,7 +40,7 @@ from rollout.models import (
     Stage,
     Switch,
 )
-from rollout.services import agents, changes, configuration
+from rollout.services import agents, changes, clients, configuration, readiness
 from rollout.services.evidence import latest
 from rollout.services.stages import open_attempt
 
@@ -50,12 +50,22 @@ SHOWN_AGENTS, MOST_AGENTS = 8, 200
 
 def switches(request: HttpRequest) -> dict[str, Any]:
     """The emergency switch, large."""
-    found = Switch.objects.select_related("rollout", "changed_by").filter(
-        rollout__kind=RolloutKind.LIVE
+    found = clients.with_clients(
+        Switch.objects.select_related("rollout", "changed_by").filter(
+            rollout__kind=RolloutKind.LIVE
+        )
+    )
+    admitting = set(
+        Stage.objects.filter(state__in=OPEN_STATES, is_admitting=True).values_list(
+            "rollout_id", flat=True
+        )
     )
     actor = actor_of(request)
     return {
-        "switches": found,
+        "switches": [
+            {"switch": each, "is_on": each.rollout_id in admitting} for each in found
+        ],
+        "troubles": [trouble for source in TROUBLES for trouble in source(request)],
         "may_engage": may(actor, May.ENGAGE_SWITCH),
         "may_request": may(actor, May.REQUEST_EXPOSURE),
     }
@@ -99,10 +109,14 @@ def runs(request: HttpRequest) -> dict[str, Any]:
         ],
         "newest": newest,
         "overdue": Directive.objects.filter(
-            state=DirectiveState.ISSUED, due_at__lt=clock.now()
+            state=DirectiveState.ISSUED,
+            due_at__lt=clock.now(),
+            run__rollout__kind=RolloutKind.LIVE,
         ).select_related("run")[:SHOWN_RUNS],
         "contradicted": Directive.objects.filter(
-            proof=Proof.CONTRADICTED, run__finished_at=None
+            proof=Proof.CONTRADICTED,
+            run__finished_at=None,
+            run__rollout__kind=RolloutKind.LIVE,
         )
         .select_related("run")
         .order_by("-id")[:SHOWN_RUNS],
@@ -111,13 +125,7 @@ def runs(request: HttpRequest) -> dict[str, Any]:
 
 def fallbacks(request: HttpRequest) -> dict[str, Any]:
     """Offers that nobody has taken yet, with one click each."""
-    waiting = list(
-        FallbackOffer.objects.filter(
-            run__awaits_fallback=True, run__rollout__kind=RolloutKind.LIVE
-        )
-        .select_related("run")
-        .order_by("-run_id")[: SHOWN_RUNS + 1]
-    )
+    waiting = _waiting_offers()
     may_take = may(actor_of(request), May.TAKE_FALLBACK)
     return {
         "waiting": [
@@ -132,6 +140,14 @@ def fallbacks(request: HttpRequest) -> dict[str, Any]:
         ],
         "has_more": len(waiting) > SHOWN_RUNS,
     }
+
+
+def _waiting_offers() -> list[FallbackOffer]:
+    """The newest, and one more if there are more than are shown."""
+    waiting = FallbackOffer.objects.filter(
+        run__awaits_fallback=True, run__rollout__kind=RolloutKind.LIVE
+    ).select_related("run")
+    return list(waiting.order_by("-run_id")[: SHOWN_RUNS + 1])
 
 
 def _take_button(offer: FallbackOffer) -> dict[str, str]:
@@ -174,6 +190,30 @@ def _evidence_of(attempt: Attempt) -> dict[str, Any]:
         if evaluation and evaluation.judged_runs
         else [],
     }
+
+
+def requests_without_a_workflow(request: HttpRequest) -> list[Need]:
+    """In one line, how many requests wait for the standard workflow."""
+    waiting = len(_waiting_offers())
+    if not waiting:
+        return []
+    many = f"more than {SHOWN_RUNS}" if waiting > SHOWN_RUNS else str(waiting)
+    return [Need("#fallbacks", f"Fallbacks that wait to be taken: {many}", "")]
+
+
+def failures_to_review(actor: Actor) -> list[Need]:
+    """Hard gates that failed for good, which nobody has looked at yet."""
+    if not may(actor, May.WORK_INCIDENT):
+        return []
+    opened = Stage.objects.filter(
+        state__in=OPEN_STATES, rollout__kind=RolloutKind.LIVE
+    ).select_related("rollout")
+    checks = [(stage, readiness.failures_reviewed(stage)) for stage in opened]
+    return [
+        Need(check.link, f"Review failures · {stage.name}", check.says)
+        for stage, check in checks
+        if not check.is_met
+    ]
 
 
 def changes_of_others(actor: Actor) -> list[Need]:
@@ -234,7 +274,8 @@ def _moved(candidates: list[Change]) -> list[Change]:
     return [c for c in candidates if c.base_digest != now[c.rollout_id]]
 
 
-NEEDS += [changes_of_others, own_changes]
+NEEDS += [changes_of_others, own_changes, failures_to_review]
+TROUBLES.append(requests_without_a_workflow)
 SHOWN_BY_APPS.update({changes.APPROVE, changes.APPROVE_LOW_RISK})
 ROUTINE.update(
     {

@@ -76,6 +76,7 @@ def _move(
     *effects: str,
     form: type[ReasonForm] = ReasonForm,
     is_dangerous: bool = False,
+    at_once: str = "",
 ) -> Act:
     def perform(incident: Incident, actor: Actor, said: Said) -> str:
         incidents.move(
@@ -92,6 +93,7 @@ def _move(
         hidden=lambda incident, actor: (State(incident.state), act) not in MOVES,
         effects=lambda incident: effects,
         is_dangerous=is_dangerous,
+        at_once=at_once,
     )
 
 
@@ -204,6 +206,7 @@ ACTS = (
         "You work on it now.",
         "You become its commander, if it has none.",
         "If nothing happens for too long, it falls back to open.",
+        at_once="I am on it.",
     ),
     _move(
         domain.Act.MITIGATE,
@@ -288,7 +291,10 @@ ACTS = (
         perform=_reclassify,
         form=SeverityForm,
         hidden=_is_over,
-        effects=lambda incident: ["The timers go by the new severity from now on."],
+        effects=lambda incident: [
+            f"It has severity {incident.severity} now.",
+            "The timers go by the new severity from then on.",
+        ],
     ),
     Act(
         name="give_task",

@@ -91,7 +91,7 @@ class OpenForm(ReasonForm):
     )
     row = forms.ModelChoiceField(
         MatrixRow.objects.filter(is_live=True),
-        label="Row of the matrix",
+        label="What kind of trouble is it? (a row of the matrix)",
         to_field_name="key",
         required=False,
         empty_label="none fits",
@@ -156,6 +156,10 @@ class SeverityForm(ReasonForm):
 
     severity = _severity()
     field_order = ["severity", "reason"]
+
+    def __init__(self, *args: Any, subject: Incident, **kwargs: Any) -> None:
+        super().__init__(*args, subject=subject, **kwargs)
+        self.initial["severity"] = int(subject.severity)
 
 
 class LinkForm(ReasonForm):

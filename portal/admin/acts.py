@@ -26,10 +26,11 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from portal import kept
 from portal.api import idempotency
+from portal.domain.approvals import ApprovalState
 from portal.domain.canonical import digest
 from portal.domain.roles import May
 from portal.errors import Refusal
-from portal.models import Actor
+from portal.models import Actor, Approval
 from portal.proving import with_password
 from portal.services.access import may
 from portal.sessions import actor_of
@@ -202,8 +203,19 @@ class ActsMixin:
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         subject = self.get_object(request, object_id)
-        buttons = self.act_buttons(request, subject) if subject is not None else []
-        context = {**(extra_context or {}), "act_buttons": buttons}
+        buttons, waiting = [], []
+        if subject is not None:
+            buttons = self.act_buttons(request, subject)
+            waiting = Approval.objects.filter(
+                subject_type=subject._meta.label_lower,
+                subject_id=str(subject.pk),
+                state=ApprovalState.PENDING,
+            ).select_related("requester")
+        context = {
+            **(extra_context or {}),
+            "act_buttons": buttons,
+            "waiting": waiting,
+        }
         return super().change_view(request, object_id, form_url, context)
 
     def changelist_view(

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import connection
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
@@ -72,6 +73,13 @@ class GovernedAdmin(ActsMixin, ModelAdmin):
             "back": self._where_from(subject),
         }
         return TemplateResponse(request, "portal/history.html", context)
+
+    def _get_obj_does_not_exist_redirect(
+        self, request: HttpRequest, opts: Any, object_id: str
+    ) -> HttpResponse:
+        """Nothing is ever deleted here, so it was never there."""
+        messages.warning(request, f"There is no {opts.verbose_name} {object_id}.")
+        return HttpResponseRedirect(self._where_from(None))
 
     def change_view(self, request: HttpRequest, *args: Any, **kwargs: Any):
         if request.method not in ("GET", "HEAD"):

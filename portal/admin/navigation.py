@@ -14,18 +14,29 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """The groups of the navigation."""
     return [
         {
-            "title": "Where we are",
+            "title": "At hand",
             "items": [
                 _item("Start", "home", "index"),
-                _item("Search", "search", "find"),
-                _item("Since last time", "update", "since"),
+                _item("Approvals", "how_to_reg", "portal_approval_changelist"),
+                _item("Runs", "play_circle", "rollout_run_changelist"),
                 _item("Stages", "stairs", "rollout_stage_changelist"),
+                _item("Switch", "power_settings_new", "rollout_switch_changelist"),
+                _item("Incidents", "emergency_home", "drills_incident_changelist"),
+                _item("Drills", "exercise", "drills_drill_changelist"),
+                _item("Release gates", "approval", "drills_releasegate_changelist"),
+                _item("Since last time", "update", "since"),
+                _item("Search", "search", "find"),
+            ],
+        },
+        {
+            "title": "What decides",
+            "collapsible": True,
+            "items": [
                 _item("Flags", "flag", "rollout_flag_changelist"),
                 _item("Segments", "groups", "rollout_segment_changelist"),
                 _item("Changes", "difference", "rollout_change_changelist"),
                 _item("Triggers", "crisis_alert", "rollout_trigger_changelist"),
                 _item("Firings", "bolt", "rollout_triggerfiring_changelist"),
-                _item("Switch", "power_settings_new", "rollout_switch_changelist"),
                 _item("Clients", "devices", "rollout_edgeclient_changelist"),
                 _item("Agents", "smart_toy", "rollout_agent_changelist"),
                 _item("Flag use", "query_stats", "rollout_flaguse_changelist"),
@@ -34,8 +45,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         },
         {
             "title": "What is the matter",
+            "collapsible": True,
             "items": [
-                _item("Incidents", "emergency_home", "drills_incident_changelist"),
                 _item("Tasks", "task_alt", "drills_incidenttask_changelist"),
                 _item("Break-glass", "destruction", "drills_breakglass_changelist"),
                 _item("Matrix", "table_chart", "drills_matrixrow_changelist"),
@@ -45,16 +56,16 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         },
         {
             "title": "Practice",
+            "collapsible": True,
             "items": [
-                _item("Drills", "exercise", "drills_drill_changelist"),
                 _item("Runbooks followed", "checklist", "drills_runbookuse_changelist"),
                 _item("Drill plans", "event_repeat", "drills_drillschedule_changelist"),
             ],
         },
         {
             "title": "Release",
+            "collapsible": True,
             "items": [
-                _item("Release gates", "approval", "drills_releasegate_changelist"),
                 _item("Packs", "package_2", "drills_evidencepack_changelist"),
                 _item("Signatures", "signature", "drills_signoff_changelist"),
                 _item("Waivers", "rule", "drills_waiver_changelist"),
@@ -64,6 +75,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         },
         {
             "title": "Evidence",
+            "collapsible": True,
             "items": [
                 _item("Evaluations", "balance", "rollout_evaluation_changelist"),
                 _item("Rollbacks", "undo", "rollout_rollback_changelist"),
@@ -73,9 +85,9 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
-            "title": "Runs",
+            "title": "About runs",
+            "collapsible": True,
             "items": [
-                _item("Runs", "play_circle", "rollout_run_changelist"),
                 _item("Directives", "campaign", "rollout_directive_changelist"),
                 _item("Broadcasts", "podcasts", "rollout_broadcast_changelist"),
                 _item("Timeouts", "timer_off", "rollout_runtimeout_changelist"),
@@ -99,8 +111,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         },
         {
             "title": "Who may",
+            "collapsible": True,
             "items": [
-                _item("Approvals", "how_to_reg", "portal_approval_changelist"),
                 _item("People", "group", "portal_person_changelist"),
                 _item("Roles", "badge", "portal_rolegrant_changelist"),
                 _item("Who may what", "rule_settings", "who_may"),
@@ -109,6 +121,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         },
         {
             "title": "Who is told",
+            "collapsible": True,
             "items": [
                 _item("Endpoints", "notifications", "portal_endpoint_changelist"),
                 _item("Deliveries", "outgoing_mail", "portal_delivery_changelist"),
@@ -117,8 +130,10 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         },
         {
             "title": "Record",
+            "collapsible": True,
             "items": [
-                {"title": "Documents", "icon": "article", "link": reverse("documents")},
+                {"title": "Written", "icon": "article", "link": reverse("documents")},
+                {"title": "API", "icon": "api", "link": reverse("docs")},
                 _item("Ledger", "receipt_long", "portal_ledgerentry_changelist"),
                 _item("Checkpoints", "approval", "portal_checkpoint_changelist"),
                 _item("Sealer keys", "encrypted", "portal_sealerkey_changelist"),

@@ -14,7 +14,7 @@ from portal.domain.roles import May
 from portal.models import Actor
 from portal.services.access import may
 from rollout.domain.freezes import LONGEST, Scope
-from rollout.models import Freeze, OnCall, Rollout
+from rollout.models import Freeze, OnCall, Rollout, RolloutKind
 from rollout.services import freezes
 
 STOPS = {
@@ -53,6 +53,18 @@ class FreezeForm(ReasonForm):
         self.pointers = {"/expires_at": "until"}
 
 
+class OnCallForm(ReasonForm):
+    """For what somebody is on call."""
+
+    rollout = forms.ModelChoiceField(
+        Rollout.objects.filter(kind=RolloutKind.LIVE),
+        to_field_name="key",
+        empty_label=None,
+        widget=UnfoldAdminSelectWidget(),
+    )
+    field_order = ["rollout", "reason"]
+
+
 def _freeze(_: None, actor: Actor, said: dict[str, Any]) -> str:
     until = said["until"]
     freezes.freeze(
@@ -87,13 +99,13 @@ def _cannot_lift(freeze: Freeze, actor: Actor) -> bool:
 def _effects_of_being_on_call(rollout: Rollout) -> list[str]:
     hours = int(freezes.ON_CALL_FOR.total_seconds() / 3600)
     now = [
-        f"{each.person} is on call until {each.until:%Y-%m-%d %H:%M} UTC."
+        f"Now {each.person} is on call, until {each.until:%Y-%m-%d %H:%M} UTC."
         for each in freezes.on_call_now(rollout.pk)
     ]
     return [
-        *(now or ["Nobody is on call now."]),
         f"You are on call for {rollout.name} for the next {hours} hours: you are the "
         "one who is woken.",
+        *(now or ["Now nobody is on call."]),
         "Stages go on only while somebody is on call.",
     ]
 
@@ -190,6 +202,22 @@ class OnCallAdmin(GovernedAdmin):
     search_fields = ["person__username", "person__full_name"]
     list_select_related = ["person", "rollout"]
     empty_says = (
-        "Nobody has confirmed to be on call. Do so on the page of the rollout; stages "
-        "go on only while somebody is."
+        "Nobody has confirmed to be on call. Stages go on only while somebody is."
+    )
+    acts = (
+        Act(
+            name="confirm",
+            title="Confirm that I am on call",
+            may=May.WORK_INCIDENT,
+            perform=lambda _, actor, said: _confirm_on_call(
+                said["rollout"], actor, said
+            ),
+            form=OnCallForm,
+            is_on_list=True,
+            effects=lambda _: [
+                effect
+                for rollout in Rollout.objects.filter(kind=RolloutKind.LIVE)
+                for effect in _effects_of_being_on_call(rollout)
+            ],
+        ),
     )

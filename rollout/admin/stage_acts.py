@@ -118,7 +118,9 @@ def _hold(stage: Stage, actor: Actor, said: dict[str, Any]) -> str:
     stages.hold(
         stage.pk, by=actor, reason=said["reason"], keeps_admitting=said["admits"]
     )
-    return "The stage is on hold."
+    if not said["admits"]:
+        return "The stage is on hold; new runs get the standard workflow."
+    return "The stage is on hold; it goes on letting in runs."
 
 
 def first_share(stage: Stage) -> str:

@@ -8,9 +8,8 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 
 from portal.admin.governed import GovernedAdmin
-from portal.domain.approvals import ApprovalState
 from portal.domain.roles import May
-from portal.models import Approval, LedgerEntry
+from portal.models import LedgerEntry
 from portal.services.access import may
 from portal.sessions import actor_of
 from portal.streams import stream_url
@@ -141,10 +140,6 @@ def _page_of(stage: Stage) -> dict[str, Any]:
         "plan": stage_acts.plan_in_words(stage),
         "plan_json": json.dumps(stage.plan, indent=2),
         "next": next_step(stage),
-        "pending": [
-            {"approval": each, "title": each.title}
-            for each in _pending(stage).select_related("requester")
-        ],
         "attempt": newest,
         "attempts": attempts,
         "progress": progress_of(newest, plan) if newest else None,
@@ -156,14 +151,6 @@ def _page_of(stage: Stage) -> dict[str, Any]:
         if newest
         else [],
     }
-
-
-def _pending(stage: Stage) -> Any:
-    return Approval.objects.filter(
-        subject_type=stage._meta.label_lower,
-        subject_id=str(stage.pk),
-        state=ApprovalState.PENDING,
-    )
 
 
 def progress_of(attempt: Attempt, plan: StagePlan) -> dict[str, Any]:

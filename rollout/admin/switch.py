@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from portal.admin.acts import Act
 from portal.admin.approvals import Explained, explain, takes_two
 from portal.admin.governed import GovernedAdmin
-from portal.domain.roles import May
+from portal.domain.roles import May, roles_that
 from portal.models import Actor, Approval
 from rollout.admin import broadcasts, freezes
 from rollout.models import Rollout, Switch
@@ -19,7 +19,10 @@ from rollout.services import clients, switch
 
 
 def _engage(found: Switch, actor: Actor, said: dict[str, Any]) -> str:
+    was_engaged = found.is_engaged
     switch.engage(found.rollout.key, by=actor, reason=said["reason"])
+    if was_engaged:
+        return f"It was engaged already, by {found.changed_by}."
     return "The switch is engaged: Option C is off everywhere."
 
 
@@ -33,9 +36,10 @@ def _effects_of_engaging(found: Switch) -> list[str]:
     return [
         f"From now on every run of {found.rollout.name} gets the "
         f"{found.rollout.fallback_workflow} workflow.",
-        f"{effects['open_runs']} open runs are refused further stages (DISABLED).",
+        f"Open runs are refused further steps (DISABLED): {effects['open_runs']} now.",
         "Whatever runs report is still taken in and kept.",
-        "Two people are needed to turn Option C on again.",
+        "Two people are needed to turn Option C on again; the second is "
+        f"{' or '.join(roles_that(May.CONFIRM_EXPOSURE))}.",
     ]
 
 

@@ -47,7 +47,7 @@ class Freeze(Tracked):
         ]
 
     def __str__(self) -> str:
-        return f"freeze of {self.scope} until {self.expires_at:%j %H:%M}"
+        return f"freeze of {self.scope} until {self.expires_at:%d %b %H:%M} UTC"
 
 
 class OnCall(Evidence):
@@ -65,4 +65,4 @@ class OnCall(Evidence):
         indexes = [models.Index(fields=["rollout", "-until"], name="on_call_now")]
 
     def __str__(self) -> str:
-        return f"{self.person} is on call until {self.until:%j %H:%M}"
+        return f"{self.person} is on call until {self.until:%d %b %H:%M} UTC"

@@ -54,13 +54,16 @@ class Window:
         scheme: str,
         *,
         has_scripts: bool = True,
+        session: dict[str, Any] | None = None,
     ):
+        """Where somebody is signed in already, in a `session` that a window gave."""
         self.url, self.size, self.scheme = url, size, scheme
         self.context = chromium.new_context(
             viewport=size,
             color_scheme=scheme,
             reduced_motion="reduce",
             java_script_enabled=has_scripts,
+            storage_state=session,
         )
         self.context.set_default_timeout(60_000)
         self.context.add_init_script(LISTEN)
@@ -78,13 +81,20 @@ class Window:
         session.on("Network.loadingFinished", self._loaded)
         return session
 
-    def sign_in(self, username: str, password: str) -> None:
-        """By the form."""
+    def sign_in(self, username: str, password: str) -> dict[str, Any]:
+        """By the form; the session, for other windows."""
         self.page.goto(f"{self.url}/admin/")
         self.page.fill("[name=username]", username)
         self.page.fill("[name=password]", password)
         self.page.click("[type=submit]")
         self.page.wait_for_url(f"{self.url}/admin/")
+        return self.context.storage_state()
+
+    def is_seen_as(self, size: dict[str, int], scheme: str) -> None:
+        """Show the page that is open in another size and scheme."""
+        self.page.set_viewport_size(size)
+        script = "is => document.documentElement.classList.toggle('dark', is)"
+        self.page.evaluate(script, scheme == "dark")
 
     def look_at(self, path: str, *, is_first: bool = False) -> Seen:
         """Open a page, with an empty cache where it `is_first`, and wait for it."""
@@ -95,8 +105,12 @@ class Window:
         self.seen.status = answer.status if answer else 0
         told = self.page.evaluate("window.seen")
         self.seen.violations, self.seen.shift = told["violations"], told["shift"]
-        self.seen.overflowing = self.page.evaluate(OVERFLOW)
+        self.seen.overflowing = self.overflowing()
         return self.seen
+
+    def overflowing(self) -> list[str]:
+        """What is wider than the window."""
+        return self.page.evaluate(OVERFLOW)
 
     def links(self) -> list[str]:
         """Where the page leads to, on this portal, without fragments."""

@@ -18,9 +18,8 @@ expect = browser.expect
 class Worker:
     """Somebody in a window of their own."""
 
-    def __init__(self, portal: LivePortal, window: Window, role: str):
+    def __init__(self, portal: LivePortal, window: Window):
         self.portal, self.window = portal, window
-        self.window.sign_in(f"the-{role}", WORD)
         self.page = self.window.page
 
     def opens(self, path: str) -> None:
@@ -63,18 +62,37 @@ def portal(state_directory):
     live.stop()
 
 
+@pytest.fixture(scope="module")
+def session_of(chromium, portal):
+    """Everybody signs in once."""
+    known: dict[str, dict] = {}
+
+    def session(role: str) -> dict:
+        if role not in known:
+            window = Window(chromium, portal.url, DESKTOP, "light")
+            known[role] = window.sign_in(f"the-{role}", WORD)
+            window.close()
+        return known[role]
+
+    return session
+
+
 @pytest.fixture(
     params=[(DESKTOP, True), (PHONE, True), (DESKTOP, False)],
     ids=["at a desk", "on a telephone", "without scripts"],
 )
-def somebody(request, chromium, portal):
+def somebody(request, chromium, portal, session_of):
     """Lets people of a role come in; whatever their pages complain of fails."""
     size, has_scripts = request.param
     there: list[Worker] = []
 
     def comes(role: str) -> Worker:
-        window = Window(chromium, portal.url, size, "light", has_scripts=has_scripts)
-        worker = Worker(portal, window, role)
+        window = Window(
+            *(chromium, portal.url, size, "light"),
+            has_scripts=has_scripts,
+            session=session_of(role),
+        )
+        worker = Worker(portal, window)
         there.append(worker)
         return worker
 
@@ -132,7 +150,7 @@ def test_an_operator_opens_an_incident_and_acknowledges_it(somebody):
 
     title = f"Sources do not answer, at {operator.window.size['width']}"
     operator.does("Open an incident", title=title, severity="3")
-    operator.does("Acknowledge")
+    operator.presses("Acknowledge")
     operator.does("Add a note", reason="Somebody at the provider is looking.")
 
     operator.reads("Somebody at the provider is looking.")

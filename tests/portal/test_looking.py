@@ -108,7 +108,7 @@ def test_it_is_told_what_others_did_since_the_visit_before(client):
     said = words_of(client.get(reverse("admin:since")))
 
     assert "You were here before on" in said
-    assert "portal.person.invited" in said
+    assert "Person invited" in said
     assert "she joins us" in said
 
 

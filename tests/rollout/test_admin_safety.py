@@ -167,7 +167,7 @@ def test_the_way_from_a_red_check_to_being_on_call(client):
     asked = words(client.get(check.link).content.decode())
     send(client, check.link, reason="Here all night.")
 
-    assert "Nobody is on call now." in asked
+    assert "Now nobody is on call." in asked
     assert OnCall.objects.get().person == person
     assert "✓ green On call" in words(read(client, stage))
     assert f"{person} is on call until" in words(
