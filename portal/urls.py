@@ -3,17 +3,14 @@
 from csp.decorators import csp_update
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularAPIView
 
 from portal import health, pages
+from portal.api import guide
 from portal.api.metrics import MetricsView
 
 # The pages' script draws with images of its own and styles what it draws.
-api_docs = csp_update({"img-src": "data:"})(
-    SpectacularSwaggerSplitView.as_view(
-        url_name="schema", template_name="portal/api_docs.html"
-    )
-)
+api_docs = csp_update({"img-src": "data:"})(guide.ApiDocsView.as_view())
 
 urlpatterns = [
     path("", pages.home),
@@ -24,6 +21,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", api_docs, name="docs"),
+    path("api/docs/<str:name>", guide.file),
     path("api/v1/", include("portal.api.urls")),
     path("api/v1/", include("rollout.api.urls")),
     path("api/v1/", include("drills.api.urls")),

@@ -17,7 +17,7 @@ from drills.services import drills, standing
 from portal.api.idempotency import idempotent
 from portal.api.views import Because
 from portal.domain.roles import May
-from portal.errors import Invalid, NotFound
+from portal.errors import NotFound
 from rollout.api.rollouts import ROLLOUT, RolloutView
 
 
@@ -189,12 +189,7 @@ class DrillsView(RolloutView, ListAPIView):
     def get_queryset(self) -> QuerySet[Drill]:
         found = SHOWN.filter(rollout__key=self.key)
         for name, known in (("state", State), ("scenario", Scenario)):
-            if asked := self.request.query_params.get(name):
-                if asked not in set(known):
-                    raise Invalid(
-                        f"A {name} is one of {', '.join(known)}.",
-                        errors=[{"pointer": f"/{name}", "detail": "is unknown"}],
-                    )
+            if asked := self.chosen(name, known):
                 found = found.filter(**{name: asked})
         return found
 

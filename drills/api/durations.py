@@ -8,7 +8,6 @@ from rest_framework.response import Response
 from drills.domain.incidents import Kind
 from drills.services import durations
 from portal.domain.roles import May
-from portal.errors import Invalid
 from rollout.api.rollouts import ROLLOUT, RolloutView
 
 
@@ -43,11 +42,6 @@ class DurationsView(RolloutView):
         responses=DurationsShape,
     )
     def get(self, request: Request) -> Response:
-        kind = request.query_params.get("kind", Kind.REAL)
-        if kind not in set(Kind):
-            raise Invalid(
-                f"A kind is one of: {', '.join(Kind)}.",
-                errors=[{"pointer": "/kind", "detail": "is unknown"}],
-            )
+        kind = self.chosen("kind", Kind) or Kind.REAL
         found = durations.of(Kind(kind), self.key)
         return Response(DurationsShape(found).data)

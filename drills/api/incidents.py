@@ -226,18 +226,12 @@ class IncidentsView(RolloutView, ListAPIView):
 
     def get_queryset(self) -> QuerySet[Incident]:
         found = SHOWN.filter(rollout__key=self.key)
-        asked = self.request.query_params
-        if state := asked.get("state"):
+        if state := self.chosen("state", [*State, "not_over"]):
             found = found.filter(is_over=state in OVER)  # by the partial index
             found = found if state == "not_over" else found.filter(state=state)
-        if kind := asked.get("kind"):
+        if kind := self.chosen("kind", Kind):
             found = found.filter(kind=kind)
-        if severity := asked.get("severity"):
-            if severity not in {str(int(each)) for each in Severity}:
-                raise Invalid(
-                    "A severity is 1, 2, 3 or 4.",
-                    errors=[{"pointer": "/severity", "detail": "is unknown"}],
-                )
+        if severity := self.chosen("severity", [str(int(each)) for each in Severity]):
             found = found.filter(severity=int(severity))
         return found
 

@@ -7,7 +7,7 @@ from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from drills.domain.release_gates import GATE_F
+from drills.domain.release_gates import GATE_F, LETTERS
 from drills.domain.signoffs import SigningRole
 from drills.models import ReleaseGate, Signoff
 from drills.services import (
@@ -267,7 +267,9 @@ class SignoffsView(RolloutView, ListAPIView):
         summary="List signatures",
         parameters=[
             ROLLOUT,
-            OpenApiParameter("gate", str, description="Only of this gate."),
+            OpenApiParameter(
+                "gate", str, enum=list(LETTERS), description="Only of this gate."
+            ),
             OpenApiParameter("role", str, enum=list(SigningRole)),
         ],
     )
@@ -276,8 +278,8 @@ class SignoffsView(RolloutView, ListAPIView):
 
     def get_queryset(self) -> QuerySet[Signoff]:
         found = Signoff.objects.filter(pack__gate__rollout__key=self.key)
-        if letter := self.request.query_params.get("gate"):
+        if letter := self.chosen("gate", LETTERS):
             found = found.filter(pack__gate__letter=letter)
-        if role := self.request.query_params.get("role"):
+        if role := self.chosen("role", SigningRole):
             found = found.filter(role=role)
         return found.select_related("pack__gate__rollout", "giver")

@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, JsonResponse
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 from rest_framework import exceptions
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from portal.errors import (
     Conflict,
@@ -124,7 +125,7 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
                 f"{each['pointer']} {each['detail']}" for each in facts["errors"]
             )
         case exceptions.APIException():
-            status, code, detail = _from_framework(error, headers)
+            status, code, detail = _from_framework(error, headers, context["view"])
         case _:
             return None
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -143,7 +144,7 @@ def _is_busy(error: OperationalError) -> bool:
 
 
 def _from_framework(
-    error: exceptions.APIException, headers: dict[str, str]
+    error: exceptions.APIException, headers: dict[str, str], view: APIView
 ) -> tuple[HTTPStatus, str, str]:
     status = HTTPStatus(error.status_code)
     code = CODES.get(status, "REFUSED")
@@ -154,7 +155,22 @@ def _from_framework(
         headers["WWW-Authenticate"] = header
     if (wait := getattr(error, "wait", None)) is not None:
         headers["Retry-After"] = str(max(1, int(wait + 0.999)))
-    return status, code, str(error.detail)
+    return status, code, _detail(error, view)
+
+
+def _detail(error: exceptions.APIException, view: APIView) -> str:
+    """What the framework says, with what is possible instead."""
+    match error:
+        case exceptions.UnsupportedMediaType():
+            types = " or ".join(each.media_type for each in view.parser_classes)
+            return f"This body cannot be read as what it is said to be; send {types}."
+        case exceptions.NotAcceptable():
+            types = " or ".join(each.media_type for each in view.renderer_classes)
+            return f"What is accepted is not to be had here; there is {types}."
+        case exceptions.MethodNotAllowed():
+            offered = ", ".join(sorted(getattr(view, "may", {})))
+            return f"{error.detail} There is {offered}."
+    return str(error.detail)
 
 
 def plain(request: HttpRequest, status: HTTPStatus, detail: str) -> JsonResponse:

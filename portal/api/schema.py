@@ -7,13 +7,14 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
 from portal.api.idempotency import HEADER
+from portal.domain.roles import May, roles_that, scopes_that
 
 PROBLEM = {
     "type": "object",
     "description": "RFC 9457 problem details.",
     "required": ["type", "title", "status", "detail", "instance", "code"],
     "properties": {
-        "type": {"type": "string"},
+        "type": {"type": "string", "example": "/api/docs#problem-NOT_FOUND"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string", "description": "A sentence for people."},
@@ -36,34 +37,112 @@ PROBLEM = {
 DESCRIPTION = """
 Which workflow does a run get? What did it report? Is Option C still on?
 
-Quickstart: make a token on the host, ask for a decision, report the run.
+The guide stands at [/api/docs](/api/docs): a token, the life of a run with documents to
+send, what to do when something goes wrong, flags through OpenFeature, webhooks, and
+[every code](/api/docs#problems) of a refusal.
 
-```sh
-PORTAL=http://localhost:8000
-TOKEN=...   # python manage.py create_token ci --rollout deep-research-option-c \\
-            #   --scopes decide,report-runs,read
-
-curl -s $PORTAL/api/v1/decisions -H "Authorization: Bearer $TOKEN" \\
-  -H 'Content-Type: application/json' -H 'Idempotency-Key: run-1' \\
-  -d '{"run_id": "run-1", "team": "alpha", "mode": "standard",
-       "query_class": "fixture_replay", "sensitivity": "no_web"}'
-
-curl -s -X PUT $PORTAL/api/v1/runs/run-1/manifest -H "Authorization: Bearer $TOKEN" \\
-  -H 'Content-Type: application/json' --data-binary @manifest.json
-
-curl -s $PORTAL/api/v1/runs/run-1 -H "Authorization: Bearer $TOKEN"
-
-curl -s "$PORTAL/api/v1/settings-export?team=alpha" -H "Authorization: Bearer $TOKEN"
-```
-
+* If the portal does not answer, use the standard workflow.
 * Every POST that changes something takes an `Idempotency-Key`: the same key and body
   give the first answer again.
 * Every refusal is `application/problem+json` with a stable `code`.
-* `RateLimit: "reads";r=5999;t=1` says what is left of a budget; at 429 wait for
-  `Retry-After` seconds. What leads towards safety is never refused for that.
-* If the portal does not answer, use the standard workflow.
 * A token is good for one rollout; people name it with `?rollout=`.
 """
+
+# In the order in which a service needs them; then what people and their tools use.
+TAGS = {
+    "decisions": "Which workflow does a run get, and why?",
+    "runs": "What a run reports, and what it asks while it goes on.",
+    "directives": "What is asked of all runs of a rollout.",
+    "broadcasts": "One thing asked of many runs, and how far that has come.",
+    "switch": "Is Option C off everywhere? Turning it off takes one person.",
+    "settings-export": "The flags of an installation, as its settings file has them.",
+    "try": "What would a context get? Nothing is recorded.",
+    "agents": "The processes beside installations of the research system.",
+    "rollouts": "What is being rolled out.",
+    "flags": "The settings of the research system, with their rules.",
+    "stale-flags": "Flags that could go.",
+    "stages": "The steps of a rollout: hold, go back, ask to go on.",
+    "rollbacks": "What went back, and why.",
+    "evaluations": "What the evidence of a stage says.",
+    "triggers": "What goes back by itself.",
+    "trigger-firings": "When it did.",
+    "freezes": "Times in which nothing is exposed to more.",
+    "on-call": "Who is called when something happens.",
+    "changes": "Edits of the configuration: proposed, approved, applied.",
+    "configuration": "Flags, segments, plans and coverage in one document.",
+    "snapshots": "Every revision of what decided.",
+    "scans": "What the safety scan found in artifacts.",
+    "allowances": "Findings of the safety scan that two people allowed.",
+    "incidents": "What went wrong, and who works on it.",
+    "matrix": "From a symptom to what is done about it.",
+    "runbooks": "What to do, step by step.",
+    "runbook-uses": "Runbooks that somebody follows.",
+    "drills": "What is practised.",
+    "drill-schedules": "What is practised regularly.",
+    "drill-lever": "Stops all drills at once.",
+    "verifications": "Checks of an installation, carried out.",
+    "verification-hosts": "Where they can be carried out.",
+    "gates": "What people sign before more is opened.",
+    "evidence-packs": "What they sign, as it was.",
+    "signoffs": "Who signed. Signing itself takes a person in the admin.",
+    "documents": "Playbook, matrix, runbooks, drills log and transcript.",
+    "me": "Who is calling, and what they may do.",
+    "audit": "The ledger: who did what, when and why, with proofs.",
+    "approvals": "What waits for another person.",
+    "webhooks": "Who is told of events.",
+}
+
+EVENT = {
+    "post": {
+        "summary": "An event, as an endpoint is told of it",
+        "description": "Signed as Standard Webhooks 1.0 has it; "
+        "[how to check that](/api/docs#check-the-signature).",
+        "tags": ["webhooks"],
+        "parameters": [
+            {
+                "name": name,
+                "in": "header",
+                "required": True,
+                "description": says,
+                "schema": {"type": "string"},
+            }
+            for name, says in {
+                "webhook-id": "The same each time that this is sent: remember it.",
+                "webhook-timestamp": "Seconds since 1970; refuse what is 300 away.",
+                "webhook-signature": "`v1,BASE64`, or several with spaces between.",
+            }.items()
+        ],
+        "requestBody": {
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["type", "timestamp", "data"],
+                        "properties": {
+                            "type": {"type": "string", "example": "run.fell_back"},
+                            "timestamp": {"type": "string", "format": "date-time"},
+                            "data": {"type": "object"},
+                        },
+                    }
+                }
+            }
+        },
+        "responses": {
+            "2XX": {"description": "Taken. Answer within ten seconds."},
+            "410": {"description": "Never again: the endpoint is disabled."},
+            "default": {"description": "Sent again, over about three days."},
+        },
+    }
+}
+
+
+def needs(act: May) -> str:
+    """What a caller of an operation needs: the scope of a token, or a role."""
+    scopes = " or ".join(f"`{scope}`" for scope in scopes_that(act))
+    roles = ", ".join(roles_that(act))
+    if not scopes:
+        return f"Needs a person ({roles}); no token does this."
+    return f"Needs the scope {scopes}" + (f", or a person ({roles})." if roles else ".")
 
 
 class PortalSchema(AutoSchema):
@@ -84,10 +163,13 @@ class PortalSchema(AutoSchema):
             )
         return found
 
-    def get_description(self) -> str:
+    def get_operation(self, *args: Any) -> dict[str, Any] | None:
+        operation = super().get_operation(*args)
         act = getattr(self.view, "may", {}).get(self.method)
-        text = super().get_description() or ""
-        return f"{text}\n\nNeeds: `{act}`." if act else text
+        if operation is not None and act is not None:
+            text = operation.get("description", "")
+            operation["description"] = f"{text}\n\n{needs(act)}".strip()
+        return operation
 
     def _get_response_bodies(self, direction: str = "response") -> Any:
         responses = super()._get_response_bodies(direction)
@@ -125,6 +207,8 @@ class SessionScheme(OpenApiAuthenticationExtension):
 def describe(result: dict[str, Any], generator: Any, **_: Any) -> dict[str, Any]:
     """Put in what no view says: the introduction and the shape of problems."""
     result["info"]["description"] = DESCRIPTION.strip()
+    result["tags"] = [{"name": tag, "description": says} for tag, says in TAGS.items()]
+    result["webhooks"] = {"event": EVENT}
     components = result.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = PROBLEM
     return result

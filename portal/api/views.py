@@ -1,5 +1,6 @@
 """What the views of the API share, and those of what every part shares."""
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from drf_spectacular.utils import extend_schema
@@ -10,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal.domain.roles import May
+from portal.errors import Invalid
 from portal.models import Actor, ActorKind, Approval
 from portal.services.access import grants_of
 
@@ -35,6 +37,19 @@ class PortalView(APIView):
         asked = serializer(data=self.request.data)
         asked.is_valid(raise_exception=True)
         return asked.validated_data
+
+    def chosen(self, name: str, choices: Iterable[str]) -> str:
+        """What `?name=` chooses, or an empty text; `Invalid` says what it can be."""
+        known = [str(each) for each in choices]
+        said = self.request.query_params.get(name, "")
+        if said and said not in known:
+            raise Invalid(
+                f"{name} is one of {', '.join(known)}.",
+                errors=[
+                    {"pointer": f"/{name}", "detail": f"is one of {', '.join(known)}"}
+                ],
+            )
+        return said
 
 
 class Me(serializers.Serializer):

@@ -15,7 +15,7 @@ from portal.api.idempotency import idempotent
 from portal.api.views import Because, PortalView
 from portal.domain.notifications import DeliveryState, EndpointKind, Severity
 from portal.domain.roles import May
-from portal.errors import Invalid, NotFound
+from portal.errors import NotFound
 from portal.models import Delivery, DeliveryAttempt, Endpoint
 from portal.services import endpoints, notifications
 
@@ -303,12 +303,7 @@ class DeliveriesView(PortalView, ListAPIView):
             .select_related("notification")
             .prefetch_related("log")
         )
-        if state := self.request.query_params.get("state"):
-            if state not in set(DeliveryState):
-                raise Invalid(
-                    f"A delivery is {', '.join(DeliveryState)}.",
-                    errors=[{"pointer": "/state", "detail": "is no state"}],
-                )
+        if state := self.chosen("state", DeliveryState):
             found = found.filter(state=state)
         return found
 

@@ -41,7 +41,8 @@ class _Renderer(RendererHTML):
     def heading_open(
         self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType
     ) -> str:
-        return f"<{self._lower(tokens[at].tag)}>"
+        token = tokens[at]
+        return f"<{self._lower(token.tag)}{self.renderAttrs(token)}>"
 
     def heading_close(
         self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType

@@ -210,6 +210,19 @@ HOST_GRANTS: frozenset[May] = SYSTEM_GRANTS | {
 }
 
 
+def scopes_that(act: May) -> list[Scope]:
+    """The scopes of a token that may do this; none where it takes a person."""
+    return [scope for scope, grants in SCOPE_GRANTS.items() if act in grants]
+
+
+def lacks(token: str, act: May) -> str:
+    """What is said to a token that may not do this: the scope that it needs."""
+    if scopes := scopes_that(act):
+        named = " or ".join(scopes)
+        return f"The token {token} may not do this; it takes the scope {named}."
+    return f"The token {token} may not do this ({act}); it takes a person."
+
+
 def roles_that(act: May) -> list[Role]:
     """The roles that may do this, in the order of the table."""
     return [role for role, grants in GRANTS.items() if act in grants]

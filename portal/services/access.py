@@ -9,7 +9,9 @@ from portal.domain.roles import (
     SYSTEM_GRANTS,
     May,
     Scope,
+    lacks,
     roles_that,
+    scopes_that,
 )
 from portal.domain.second_factors import is_demanded
 from portal.errors import NotAllowed
@@ -44,12 +46,14 @@ def require(by: Actor, act: May, *, rollout: str | None = None) -> None:
         by.person.forget_roles()  # a role that was taken away is gone at once
     if act not in grants_of(by):
         roles = [str(role) for role in roles_that(act)]
+        detail = f"{by.name} may not do this ({act})." + (
+            f" It takes one of: {', '.join(roles)}." if roles else ""
+        )
         raise NotAllowed(
-            f"{by.name} may not do this ({act})."
-            + (f" It takes one of: {', '.join(roles)}." if roles else ""),
+            lacks(by.name, act) if by.kind == ActorKind.TOKEN else detail,
             act=str(act),
             roles=roles,
-            scopes=[str(s) for s, acts in SCOPE_GRANTS.items() if act in acts],
+            scopes=[str(scope) for scope in scopes_that(act)],
         )
     if not _knows(by, rollout):
         raise NotAllowed(

@@ -19,7 +19,7 @@ from portal.api.etags import check_if_match, conditional, etag
 from portal.api.idempotency import idempotent
 from portal.api.views import Because
 from portal.domain.roles import May
-from portal.errors import Invalid, NotFound
+from portal.errors import NotFound
 from portal.services.access import require
 from rollout.api.rollouts import ROLLOUT, RolloutView
 from rollout.domain.changes import ChangeState, Origin
@@ -186,12 +186,7 @@ class ChangesView(RolloutView, ListAPIView):
 
     def get_queryset(self) -> QuerySet[Change]:
         found = changes.summarised(Change.objects.filter(rollout__key=self.key))
-        if state := self.request.query_params.get("state"):
-            if state not in set(ChangeState):
-                raise Invalid(
-                    f"A change is {', '.join(ChangeState)}.",
-                    errors=[{"pointer": "/state", "detail": "is no state"}],
-                )
+        if state := self.chosen("state", ChangeState):
             found = found.filter(state=state)
         return found
 

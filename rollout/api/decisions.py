@@ -1,9 +1,8 @@
 """Which workflow does this run get?"""
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
 
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiParameter,
@@ -20,23 +19,113 @@ from portal.domain.roles import May
 from portal.errors import Conflict, NotAllowed
 from portal.services.access import require
 from rollout.api.rollouts import ROLLOUT, RolloutView
+from rollout.domain.contexts import LONGEST_RUN_ID, RUN_ID
+from rollout.domain.decisions import Reason
 from rollout.domain.flags import without_credentials
+from rollout.domain.schemas import MODES, SENSITIVITIES
 from rollout.models import Decision
 from rollout.services import decisions, explanations
 from rollout.services.metrics import DECISIONS
 
+REASONS = {
+    Reason.KILL_SWITCH: "The emergency switch is engaged.",
+    Reason.RUN_FINAL: "The run has ended already.",
+    Reason.NOT_STARTED: "No stage is open.",
+    Reason.NOT_ADMITTED: "The open stage admits no such team, mode, query class, "
+    "environment or sensitivity; `explain` says which.",
+    Reason.STAGE_PAUSED: "The open stage admits nobody for now.",
+    Reason.OUT_OF_COVERAGE: "The unit's bucket is outside the stage's share.",
+    Reason.ADMITTED: "The run is let into Option C.",
+}
+ANSWER = {
+    "decision_id": "01999999-0000-7000-8000-000000000001",
+    "rollout": "deep-research-option-c",
+    "run_id": "run-1",
+    "workflow": "option_c",
+    "reason": "ADMITTED",
+    "stage": "offline-baseline",
+    "flags": {
+        "PAI_DR_CLI_ENABLED": True,
+        "PAI_DR_CLI_MODE_DEFAULT": "standard",
+        "PAI_DR_CLI_MAX_WAVE1_AGENTS": 2,
+        "PAI_DR_CLI_CITATIONS_APIFY_ENDPOINT": None,
+        "PAI_DR_CLI_NO_WEB": True,
+    },
+    "constraints": {
+        "sensitivity": "no_web",
+        "no_web": True,
+        "caps": {"PAI_DR_CLI_MAX_WAVE1_AGENTS": 2},
+    },
+    "bucket": 4711,
+    "snapshot": {"revision": 12, "digest": "sha256:0f3c…", "epoch": 3},
+    "inputs_digest": "sha256:9a1b…",
+    "is_override": False,
+    "decided_at": "2026-01-31T12:00:00Z",
+}
+
 
 class Question(serializers.Serializer):
-    """What the caller knows. Further attributes can be sent; rules may look at them."""
+    """What the caller knows. Further attributes can be sent; rules may look at them.
 
-    run_id = serializers.CharField()
-    rollout = serializers.CharField(required=False)
-    targetingKey = serializers.CharField(required=False)
-    team = serializers.CharField(required=False)
-    mode = serializers.CharField(required=False)
-    query_class = serializers.CharField(required=False)
+    Asked again, all of it has to be the same: other inputs are DECISION_CONFLICT.
+    """
+
+    run_id = serializers.RegexField(
+        RUN_ID,
+        max_length=LONGEST_RUN_ID,
+        help_text="Yours to choose, and part of paths and of file names.",
+    )
+    rollout = serializers.CharField(
+        required=False, help_text="The token knows it; another one is refused."
+    )
+    targetingKey = serializers.CharField(
+        required=False, help_text="What sticks to its bucket; the run, unless given."
+    )
+    team = serializers.CharField(required=False, help_text="Whose run it is.")
+    mode = serializers.CharField(
+        required=False,
+        help_text=f"{', '.join(MODES)}; the default of the rollout, unless given.",
+    )
+    query_class = serializers.CharField(
+        required=False, help_text="What is asked; the stages name those they admit."
+    )
+    sensitivity = serializers.CharField(
+        required=False,
+        help_text=f"{', '.join(SENSITIVITIES)}; `no_web` keeps the run off the web.",
+    )
+    environment = serializers.CharField(
+        required=False, help_text="Where the run takes place."
+    )
+
+
+class SnapshotName(serializers.Serializer):
+    """What decided: its revision, its digest, and the epoch of the switch."""
+
+    revision = serializers.IntegerField()
+    digest = serializers.CharField()
+    epoch = serializers.IntegerField(help_text="Rises with each throw of the switch.")
+
+
+class Constraints(serializers.Serializer):
+    """What an admitted run keeps to; empty for any other."""
+
     sensitivity = serializers.CharField(required=False)
-    environment = serializers.CharField(required=False)
+    no_web = serializers.BooleanField(
+        required=False, help_text="Whether the web is forbidden."
+    )
+    caps = serializers.DictField(
+        child=serializers.IntegerField(),
+        required=False,
+        help_text="Flags that limit, and their values for this run.",
+    )
+
+
+FLAGS = {
+    "type": "object",
+    "description": "The settings of the run, by key. "
+    "`PAI_DR_CLI_ENABLED` says the same as `workflow`.",
+    "additionalProperties": {"type": ["boolean", "integer", "string", "null"]},
+}
 
 
 class DecisionShape(serializers.ModelSerializer):
@@ -44,11 +133,33 @@ class DecisionShape(serializers.ModelSerializer):
 
     decision_id = serializers.UUIDField(source="id")
     rollout = serializers.CharField(source="rollout.key")
-    stage = serializers.SerializerMethodField()
+    workflow = serializers.CharField(
+        help_text="**This binds.** `option_c`, or the fallback workflow of the rollout "
+        "(`standard`): then the run is none of Option C, and need not report."
+    )
+    reason = serializers.ChoiceField(
+        [(str(reason), says) for reason, says in REASONS.items()]
+    )
+    stage = serializers.SerializerMethodField(
+        help_text="The open stage, if there is one."
+    )
+    flags = serializers.SerializerMethodField()
+    constraints = serializers.SerializerMethodField()
     snapshot = serializers.SerializerMethodField()
 
     class Meta:
         model = Decision
+        extra_kwargs: ClassVar = {
+            "bucket": {
+                "help_text": "0 to 9999, if it was looked at: below the stage's share "
+                "the run is let in."
+            },
+            "inputs_digest": {"help_text": "The digest of what was asked."},
+            "is_override": {
+                "help_text": "Whether the switch, or the run's end, overrides what was "
+                "decided before."
+            },
+        }
         fields = [
             "decision_id",
             "rollout",
@@ -68,6 +179,15 @@ class DecisionShape(serializers.ModelSerializer):
     def get_stage(self, decision: Decision) -> str | None:
         return decision.stage_key or None
 
+    @extend_schema_field(FLAGS)
+    def get_flags(self, decision: Decision) -> Any:
+        return decision.flags
+
+    @extend_schema_field(Constraints)
+    def get_constraints(self, decision: Decision) -> Any:
+        return decision.constraints
+
+    @extend_schema_field(SnapshotName)
     def get_snapshot(self, decision: Decision) -> dict[str, Any]:
         snapshot = decision.snapshot
         return {
@@ -99,7 +219,8 @@ class DecisionsView(RolloutView):
                     "sensitivity": "no_web",
                 },
                 request_only=True,
-            )
+            ),
+            OpenApiExample("It is let in", ANSWER, response_only=True),
         ],
     )
     @idempotent(is_replayed=False)
@@ -120,9 +241,7 @@ class DecisionsView(RolloutView):
 class DecisionToRead(DecisionShape):
     """A decision for whoever only reads: addresses without their credentials."""
 
-    flags = serializers.SerializerMethodField()
-
-    @extend_schema_field(OpenApiTypes.OBJECT)
+    @extend_schema_field(FLAGS)
     def get_flags(self, decision: Decision) -> Any:
         return without_credentials(decision.flags)
 
@@ -188,7 +307,7 @@ class TriedShape(serializers.Serializer):
     steps = Step(many=True)
     flag_steps = Step(many=True)
 
-    @extend_schema_field(OpenApiTypes.OBJECT)
+    @extend_schema_field(FLAGS)
     def get_flags(self, tried: explanations.Tried) -> Any:
         return without_credentials(tried.answer.flags)
 

@@ -58,7 +58,8 @@ class RunDirectivesView(RolloutView):
     """What is asked of a run.
 
     A run asks with `wait=30` again and again, follows at its next checkpoint, reports
-    the manifest that shows it, and acknowledges.
+    the manifest that shows it, and acknowledges. For a token of a run that is not known
+    yet nothing is asked: polling may begin before the first report.
     """
 
     may = {"GET": May.READ_DIRECTIVES, "POST": May.DIRECT_RUN}

@@ -1,10 +1,12 @@
 """Documents and telemetry of runs, as they report them."""
 
+import json
 from http import HTTPStatus
 
 from django.conf import settings
 from django.http import HttpResponse
-from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.extensions import OpenApiSerializerExtension
+from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import (
     OpenApiExample,
     extend_schema,
@@ -19,20 +21,75 @@ from portal.api.parsing import JSON, LINES, Anything, raw_body
 from portal.domain.roles import May
 from portal.errors import NotFound
 from rollout.api.rollouts import ROLLOUT, RolloutView
+from rollout.domain import schemas
 from rollout.models import DocumentKind
 from rollout.services import documents, events, runs
 from rollout.services.documents import Receipt
+
+EXAMPLES = settings.BASE_DIR / "docs" / "examples"
+
+
+class ManifestDocument(serializers.Serializer):
+    """A `manifest.v1`."""
+
+
+class GatesDocument(serializers.Serializer):
+    """A `gates.v1`."""
+
+
+class EventDocument(serializers.Serializer):
+    """A `telemetry.v1`: one line of a batch."""
+
+
+class _Shape(OpenApiSerializerExtension):
+    """Documents are described by the very schemas that they are checked against."""
+
+    target_class = ManifestDocument
+    name, schema = "Manifest", schemas.MANIFEST_SCHEMA
+
+    def get_name(self, auto_schema: AutoSchema, direction: str) -> str:
+        return self.name
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: str) -> dict:
+        return self.schema
+
+
+class _GatesShape(_Shape):
+    target_class = GatesDocument
+    name, schema = "Gates", schemas.GATES_SCHEMA
+
+
+class _EventShape(_Shape):
+    target_class = EventDocument
+    name, schema = "Event", schemas.EVENT_SCHEMA
 
 
 class Taken(serializers.Serializer):
     """What became of a document, and what its run is now."""
 
-    outcome = serializers.ChoiceField(["accepted", "unchanged", "kept"])
+    outcome = serializers.ChoiceField(
+        ["accepted", "unchanged", "kept"],
+        help_text="It moved the run; was known already; is kept as evidence only.",
+    )
     revision = serializers.IntegerField()
-    gap = serializers.IntegerField()
+    gap = serializers.IntegerField(
+        help_text="How many revisions before it are missing."
+    )
     run_id = serializers.CharField()
-    status = serializers.CharField()
+    status = serializers.CharField(help_text="What the portal goes by.")
     reported_status = serializers.CharField()
+    is_admitted = serializers.BooleanField(
+        help_text="Whether the run was let into Option C. If not, it never asked for a "
+        "decision or was told another workflow: it is kept, and does not count."
+    )
+    awaits_fallback = serializers.BooleanField(
+        help_text="Whether the standard workflow is due: take the offer."
+    )
+    confirm_at = serializers.DateTimeField(
+        allow_null=True,
+        help_text="When a failed gate stands, unless newer gates come first; null when "
+        "none has failed, or when its failure stands already.",
+    )
 
 
 class DocumentView(RolloutView):
@@ -86,44 +143,41 @@ def _answer(receipt: Receipt) -> Response:
             "run_id": run.run_id,
             "status": run.status,
             "reported_status": run.reported_status,
+            "is_admitted": run.is_admitted,
+            "awaits_fallback": run.awaits_fallback,
+            "confirm_at": documents.confirm_at(run),
         },
         status=_STATUS[receipt.outcome],
     )
 
 
-def _document_schema(kind: str, schema_version: str):
+def _document_schema(kind: str, shape: type[serializers.Serializer]):
+    """What the two documents have in common; the example is that of the guide."""
+    example = json.loads((EXAMPLES / f"{kind}.json").read_bytes())
     return extend_schema_view(
         get=extend_schema(
             summary=f"Read a run's {kind}",
             parameters=[ROLLOUT],
-            responses=OpenApiTypes.OBJECT,
+            responses=shape,
         ),
         put=extend_schema(
             summary=f"Report a run's {kind}",
             parameters=[ROLLOUT],
-            request=OpenApiTypes.OBJECT,
+            request={"application/json": shape},
             responses={200: Taken, 201: Taken, 202: Taken},
             examples=[
-                OpenApiExample(
-                    f"A {kind} (the required members are those of {schema_version})",
-                    {
-                        "schema_version": schema_version,
-                        "run_id": "run-1",
-                        "revision": 2,
-                    },
-                    request_only=True,
-                )
+                OpenApiExample("The smallest that is taken", example, request_only=True)
             ],
         ),
     )
 
 
-@_document_schema("manifest", "manifest.v1")
+@_document_schema("manifest", ManifestDocument)
 class ManifestView(DocumentView):
     kind = DocumentKind.MANIFEST
 
 
-@_document_schema("gates", "gates.v1")
+@_document_schema("gates", GatesDocument)
 class GatesView(DocumentView):
     kind = DocumentKind.GATES
 
@@ -149,14 +203,12 @@ class EventsView(RolloutView):
     @extend_schema(
         summary="Report telemetry",
         parameters=[ROLLOUT],
-        request={"application/x-ndjson": OpenApiTypes.STR},
+        request={"application/x-ndjson": EventDocument},
         responses=Counted,
         examples=[
             OpenApiExample(
-                "One event",
-                '{"schema_version":"telemetry.v1","run_id":"run-1","seq":1,'
-                '"ts":"2026-01-01T12:00:00Z","event_type":"run_status",'
-                '"status":"running"}\n',
+                "A line for each event",
+                (EXAMPLES / "events.ndjson").read_text(),
                 request_only=True,
                 media_type="application/x-ndjson",
             )

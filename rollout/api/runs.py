@@ -94,7 +94,7 @@ class RunsView(RolloutView, ListAPIView):
 
     def get_queryset(self) -> QuerySet[Run]:
         found = Run.objects.select_related("rollout").filter(rollout__key=self.key)
-        if status := self.request.query_params.get("status"):
+        if status := self.chosen("status", RunStatus):
             found = found.filter(status=status)
         return found
 

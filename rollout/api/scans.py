@@ -16,7 +16,7 @@ from portal import clock
 from portal.api.idempotency import idempotent
 from portal.api.views import Asked, Because
 from portal.domain.roles import May
-from portal.errors import Invalid, NotFound
+from portal.errors import NotFound
 from rollout.api.rollouts import ROLLOUT, RolloutView
 from rollout.domain.scanning import Verdict
 from rollout.models import Allowance, Artifact, Scan
@@ -122,12 +122,7 @@ class ScansView(RolloutView, ListAPIView):
 
     def get_queryset(self) -> QuerySet[Scan]:
         found = scans.of_rollout(self.key)
-        if wanted := self.request.query_params.get("verdict"):
-            if wanted not in set(Verdict):
-                raise Invalid(
-                    f"A verdict is one of {', '.join(Verdict)}.",
-                    errors=[{"pointer": "/verdict", "detail": "is no verdict"}],
-                )
+        if wanted := self.chosen("verdict", Verdict):
             found = found.filter(verdict=wanted)
         return scans.with_findings(found, at=clock.now())
 

@@ -1,5 +1,6 @@
 """What a caller knows about a run, and whether it can be taken."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,8 @@ from portal.errors import Invalid
 LONGEST_ATTRIBUTE = 500
 LONGEST_RUN_ID = 200
 MOST_ATTRIBUTES = 50
+# As the manifest's schema has it; a dot alone is lost from a path on its way.
+RUN_ID = re.compile(r"^(?!\.$)(?!.*\.\.)[^/\\\s]+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,19 @@ class Context:
         return from_asked(raw["asked"], is_final=raw["is_final"])
 
 
+def check_run_id(run_id: str) -> None:
+    """Refuse (`Invalid`) a run that nothing could be reported of, by its id.
+
+    For new runs only: what was decided before is decided again as it is.
+    """
+    if not RUN_ID.fullmatch(run_id):
+        raise Invalid(
+            "A run_id is a part of paths and of file names: it has no slash, no "
+            "backslash, no space and no two dots in a row, and is not a dot.",
+            errors=[{"pointer": "/run_id", "detail": f"has to match {RUN_ID.pattern}"}],
+        )
+
+
 _NAMED = ("team", "mode", "query_class", "sensitivity", "environment")
 _KNOWN = frozenset({"run_id", "targetingKey", *_NAMED})
 
@@ -99,9 +115,9 @@ def attributes(asked: Mapping[str, Any], *, needs_run: bool) -> dict[str, Any]:
                     {"pointer": f"/{name}", "detail": f"is at most {limit} long"}
                 )
             elif not value.isascii() and not _is_text(value):
-                errors.append({"pointer": f"/{name}", "detail": "is no text"})
+                errors.append({"pointer": f"/{name}", "detail": "is not UTF-8"})
         elif value is not None and name in _KNOWN:
-            errors.append({"pointer": f"/{name}", "detail": "is a text"})
+            errors.append({"pointer": f"/{name}", "detail": "has to be a text"})
         if value or name not in _KNOWN:
             found[name] = value
     if needs_run and not found["run_id"]:

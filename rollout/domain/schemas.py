@@ -4,17 +4,20 @@ JSON Schema 2020-12, put together from small parts. Unknown fields and unknown k
 of failure pass: the research system may say more than the portal understands.
 """
 
+import json
 from typing import Any
 
 import jsonschema_rs
 
 from portal.domain.strict_json import MOST_ERRORS, escaped
 from portal.errors import Invalid
+from rollout.domain.contexts import RUN_ID
 from rollout.domain.runs import RunStage, RunStatus
 
 GATE_LETTERS = ("A", "B", "C", "D", "E", "F")
 MODES = ("quick", "standard", "deep")
 SENSITIVITIES = ("normal", "restricted", "no_web")
+LONGEST_DETAIL = 300
 
 Schema = dict[str, Any]
 
@@ -27,7 +30,7 @@ MOMENT: Schema = {
 COUNT: Schema = {"type": "integer", "minimum": 0}
 ORDINAL: Schema = {"type": "integer", "minimum": 1}
 NUMBER: Schema = {"type": "number"}
-RUN_ID: Schema = {"type": "string", "pattern": r"^(?!.*\.\.)[^/\\\s]+$"}
+NAME_OF_RUN: Schema = {"type": "string", "pattern": RUN_ID.pattern}
 # A path inside the run's own folder.
 INSIDE: Schema = SAID | {"not": {"pattern": r"^/|(^|/)\.\.(/|$)"}}
 STAGE: Schema = {"enum": [str(stage) for stage in RunStage]}
@@ -153,7 +156,7 @@ _PATHS = _object(
 MANIFEST_SCHEMA = _object(
     {
         "schema_version": {"const": "manifest.v1"},
-        "run_id": RUN_ID,
+        "run_id": NAME_OF_RUN,
         "created_at": MOMENT,
         "updated_at": MOMENT,
         "revision": ORDINAL,
@@ -317,7 +320,7 @@ def check(validator: jsonschema_rs.Draft202012Validator, document: Any) -> None:
     if validator.is_valid(document):
         return
     errors = [
-        {"pointer": _pointer(error.instance_path), "detail": error.message[:300]}
+        {"pointer": _pointer(error.instance_path), "detail": _detail(error)}
         for error in _first(validator.iter_errors(document))
     ]
     raise Invalid(
@@ -329,6 +332,14 @@ def check(validator: jsonschema_rs.Draft202012Validator, document: Any) -> None:
 
 def _first(errors: Any) -> list[Any]:
     return [error for error, _ in zip(errors, range(MOST_ERRORS), strict=False)]
+
+
+def _detail(error: jsonschema_rs.ValidationError) -> str:
+    """What is wrong, in a sentence; of a list of values it names them all."""
+    if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Enum):
+        options = ", ".join(json.dumps(each) for each in error.kind.options)
+        return f"has to be one of {options}"[:LONGEST_DETAIL]
+    return error.message[:LONGEST_DETAIL]
 
 
 def _pointer(path: list[str | int]) -> str:

@@ -11,7 +11,7 @@ from django.core import signing
 from django.db import Error, close_old_connections
 
 from portal.domain.numbers import is_number
-from portal.domain.roles import May
+from portal.domain.roles import May, lacks
 from portal.models import LedgerEntry
 from portal.streams import SALT, TICKET_LIFE_S
 from rollout.edge.http import Receive, Request, Send, answer, refuse
@@ -77,7 +77,7 @@ async def _rollout(
         return None
     asked = request.asked("rollout")
     if act not in token.grants:
-        detail = f"{token.name} may not do this ({act})."
+        detail = lacks(token.name, act)
         await refuse(send, request, HTTPStatus.FORBIDDEN, "NOT_ALLOWED", detail)
         return None
     if asked and token.rollout and asked != token.rollout:

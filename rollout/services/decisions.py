@@ -16,7 +16,7 @@ from portal.services.access import require
 from portal.services.ledger import record
 from rollout.domain import decisions as domain
 from rollout.domain import snapshots as compiled
-from rollout.domain.contexts import Context, from_asked
+from rollout.domain.contexts import Context, check_run_id, from_asked
 from rollout.domain.decisions import Reason
 from rollout.domain.runs import FINAL
 from rollout.domain.verbs import Verb
@@ -41,6 +41,7 @@ def decide_for(
     snapshot = snapshots.active(rollout.pk)
     lasting = _lasting(rollout, context)
     if lasting is None:
+        check_run_id(context.run_id)
         # A run may have reported, and even ended, without ever asking.
         is_final = Run.objects.filter(
             rollout=rollout, run_id=context.run_id, status__in=FINAL

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -322,6 +322,24 @@ def confirm_after(run: Run) -> timedelta:
     if run.attempt is not None:
         seconds = StagePlan.from_json(run.attempt.stage.plan).confirm_after_s
     return timedelta(seconds=seconds)
+
+
+def confirm_at(run: Run) -> datetime | None:
+    """When a failed gate of the run stands, unless newer gates come first.
+
+    None where no gate has failed, where the failure stands already, and where the run
+    is over.
+    """
+    failed = [g for g in run.gates.values() if g["status"] == GateStatus.FAIL]
+    stands = any(gate["confirmed_by"] for gate in failed)
+    is_over = run.kind == RunKind.IMPORTED or run.cause or run.status in FINAL
+    if not failed or stands or is_over:
+        return None
+    gates_of_run = run.documents.filter(
+        kind=DocumentKind.GATES, standing=Standing.ACCEPTED, revision=run.gates_revision
+    )
+    since = gates_of_run.order_by("pk").values_list("received_at", flat=True).first()
+    return since + confirm_after(run) if since else None
 
 
 def _follow_up(run: Run) -> None:

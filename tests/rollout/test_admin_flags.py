@@ -174,7 +174,7 @@ def test_attributes_of_ones_own_are_tried_too(client):
     [
         ({"more": "nope"}, "This is not JSON"),
         ({"more": "[1]"}, "Write an object"),
-        ({"more": '{"team": 7}'}, "is a text"),
+        ({"more": '{"team": 7}'}, "has to be a text"),
         ({"at": "tomorrow"}, "Write a moment as"),
         ({"at": "2999-01-01 00:00"}, "Nobody knows yet"),
         ({"run_id": "r" * 201}, "is at most 200 long"),

@@ -9,19 +9,29 @@ from django.core.management.base import CommandParser
 
 from drills.domain import baseline as drills_baseline
 from drills.domain import baseline_runbooks, documents, drills, incidents, tasks
+from drills.domain import refusals as drills_codes
 from drills.domain import verbs as drills_verbs
 from drills.domain.release_gates import GATES
 from portal.commands import PortalCommand
 from portal.domain import approvals, jobs
 from portal.domain import notifications as told
+from portal.domain import refusals as portal_codes
 from portal.domain import verbs as portal_verbs
 from portal.domain.roles import GRANTS, SCOPE_GRANTS, May
 from portal.services import metrics, notifications
 from rollout.domain import baseline, changes, directives, runs, stages, switch
+from rollout.domain import refusals as rollout_codes
 from rollout.domain import verbs as rollout_verbs
 from rollout.domain.bucketing import COVERAGE_SEED, VARIANT_SEED, bucket
 from rollout.domain.flags import for_display
 
+ABOUT_PROBLEMS = """\
+Every refusal is `application/problem+json` (RFC 9457): decide by `code`, show `detail`
+to people, and give the operator `request_id`. A code goes on meaning what it says here.
+
+*Again?* says whether the same request can help: `yes`, the same with the same
+`Idempotency-Key`, after a wait; `changed`, once what it names has been put right;
+`no`."""
 HEAD = "<!-- Written by `make reference`; edit the code, not this page. -->\n\n"
 
 
@@ -222,6 +232,24 @@ def events() -> str:
     return f"# Events\n\n{_table(header, rows)}"
 
 
+def problems() -> str:
+    """Every code that a refusal over HTTP can have."""
+    known = portal_codes.CODES | rollout_codes.CODES | drills_codes.CODES
+    by_status = sorted(known.items(), key=lambda each: each[1].statuses[0])
+    rows = [
+        [
+            f"`{code}`",
+            ", ".join(map(str, each.statuses)),
+            each.means,
+            each.way_out,
+            str(each.again),
+        ]
+        for code, each in by_status
+    ]
+    header = ["code", "status", "means", "what to do", "again?"]
+    return f"# Problems\n\n{ABOUT_PROBLEMS}\n\n{_table(header, rows)}"
+
+
 def bucketing() -> str:
     """Vectors for whoever computes buckets in another language."""
     salts = ("salt", "0123456789abcdef")
@@ -250,6 +278,7 @@ PAGES = {
     "documents.md": written,
     "metrics.md": counts,
     "events.md": events,
+    "problems.md": problems,
 }
 
 
