@@ -12,9 +12,8 @@ from rollout.admin.stage_acts import (
     plan_in_words,
     say_in,
 )
-from rollout.admin.stages import on_hold
 from rollout.models import Stage
-from rollout.services import evidence, promotions, stages
+from rollout.services import evidence, promotions, readiness, stages
 
 
 def _stage_of(approval: Approval) -> Stage:
@@ -52,10 +51,11 @@ def _start(approval: Approval) -> list[str]:
 
 def _resume(approval: Approval) -> list[str]:
     stage = _stage_of(approval)
+    held = readiness.on_hold(stage)
     return [
         f"{stage.name} goes on with a coverage of {float(stage.coverage):g} %, "
         "and its evidence goes on counting.",
-        f"Now {on_hold(stage).says}",
+        *([f"Now {held.says}"] if held else []),
     ]
 
 
@@ -63,7 +63,9 @@ def _about_resume(approval: Approval) -> Shown:
     """Why it is held, and what speaks against going on, as it is now."""
     stage = _stage_of(approval)
     lacking = [each for each in say_in(stage)["checks"] if not each.is_met]
-    shown = {"checks": [on_hold(stage), *lacking], **_evidence(stage)}
+    held = readiness.on_hold(stage)
+    checks = [held, *lacking] if held else lacking
+    shown = {"checks": checks, **_evidence(stage)}
     return Shown("rollout/resuming.html", shown)
 
 
