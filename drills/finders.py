@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from django.db.models import Model
+from django.db.models import Model, TextField, Value
+from django.db.models.functions import Concat
 from django.urls import reverse
 
-from drills.models import Drill, Incident, MatrixRow
+from drills.models import Drill, Incident, MatrixRow, ReleaseGate
 from portal.search import MOST_EACH, Found, newest, number_in, register
 
 
@@ -40,3 +41,14 @@ def rows(words: str) -> Iterator[Found]:
     found = MatrixRow.objects.filter(symptom__icontains=words)
     for row in found.order_by("key")[:MOST_EACH]:
         yield Found("Matrix", row.symptom, f"severity {row.severity}", _page(row))
+
+
+@register
+def gates(words: str) -> Iterator[Found]:
+    """Release gates, by their letter (`gate F`) or any part of their title."""
+    named = (Value("release gate "), "letter", Value(": "), "title")
+    called = Concat(*named, output_field=TextField())
+    found = ReleaseGate.objects.annotate(called=called).filter(called__icontains=words)
+    for gate in found.order_by("rollout", "letter")[:MOST_EACH]:
+        title = f"Gate {gate.letter}: {gate.title}"
+        yield Found("Release gates", title, gate.purpose, _page(gate))

@@ -3,11 +3,21 @@
 from collections.abc import Iterator
 from uuid import UUID
 
-from django.db.models import Model, Q
+from django.db.models import Model, Q, TextField, Value
+from django.db.models.functions import Concat
 from django.urls import reverse
 
 from portal.search import MOST_EACH, Found, number_in, register
-from rollout.models import Artifact, Decision, Flag, Run, Segment, Snapshot, Stage
+from rollout.models import (
+    Artifact,
+    Decision,
+    Flag,
+    RolloutKind,
+    Run,
+    Segment,
+    Snapshot,
+    Stage,
+)
 
 DIGEST = "sha256:"
 
@@ -35,12 +45,16 @@ def flags(words: str) -> Iterator[Found]:
 
 @register
 def stages(words: str) -> Iterator[Found]:
-    """By any part of their key or name."""
-    named = Q(key__icontains=words) | Q(name__icontains=words)
-    found = Stage.objects.filter(named).select_related("rollout")
-    for stage in found.order_by("rollout", "position")[:MOST_EACH]:
+    """By their number (`stage 3`), or any part of their name or key; no twin's."""
+    named = (Value("stage "), "position", Value(": "), "name")
+    called = Concat(*named, output_field=TextField())
+    known = Stage.objects.filter(rollout__kind=RolloutKind.LIVE)
+    found = known.annotate(called=called).select_related("rollout")
+    wanted = Q(called__icontains=words) | Q(key__icontains=words)
+    for stage in found.filter(wanted).order_by("rollout", "position")[:MOST_EACH]:
         says = f"{stage.get_state_display()}, {stage.rollout.name}"
-        yield Found("Stages", stage.name, says, _page(stage))
+        title = f"Stage {stage.position}: {stage.name}"
+        yield Found("Stages", title, says, _page(stage))
 
 
 @register

@@ -23,6 +23,9 @@ from drills.services import (
     standing,
 )
 from portal.admin.governed import GovernedAdmin
+from portal.domain.roles import May, who_may
+from portal.services.access import may
+from portal.sessions import actor_of
 from portal.streams import stream_url
 from rollout.models import OPEN_STATES, RolloutKind, Run, Stage
 from rollout.services import scans
@@ -36,10 +39,11 @@ MARKS = {
 }
 STEP_MARKS = {
     Outcome.AS_EXPECTED: "✓",
-    Outcome.LATE: "⧖",
+    Outcome.LATE: "!",
     Outcome.OTHERWISE: "✗",
     Outcome.NOT_DONE: "-",
 }
+STARTS = who_may(May.CONDUCT_DRILL)
 PHASES = {
     Phase.BEFORE: "Steady state before",
     Phase.METHOD: "Method",
@@ -70,8 +74,9 @@ class DrillAdmin(GovernedAdmin):
     change_form_template = "drills/drill.html"
     change_list_template = "drills/drills.html"
     empty_says = (
-        "Nothing was practised so far. Start a drill with one of the buttons, or log "
-        "one that you have conducted by hand."
+        f"Nothing was practised so far. {STARTS[0].upper()}{STARTS[1:]} can start a "
+        "drill with a button here; whoever works on incidents can log one that was "
+        "conducted by hand."
     )
     acts = ACTS
 
@@ -96,6 +101,8 @@ class DrillAdmin(GovernedAdmin):
         context = {
             **(extra_context or {}),
             "standings": _standings(),
+            "starts": STARTS,
+            "may_start": may(actor_of(request), May.CONDUCT_DRILL),
             "lever": obstacles.lever(),
             "under_way": drills.under_way().select_related("rollout")[:20],
             "stream_url": stream_url(request),

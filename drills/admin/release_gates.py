@@ -1,7 +1,8 @@
 """Release gates: the page on which they are signed, and what was signed."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import admin
@@ -11,11 +12,15 @@ from django.utils.html import format_html
 
 from drills.admin.gate_acts import (
     ACTS,
+    CALLED,
     DELEGATION_ACTS,
+    delegated_to,
     evidence_of,
+    page_of,
 )
+from drills.domain import signoffs as domain
 from drills.domain.packs import Row
-from drills.domain.signoffs import SigningRole
+from drills.domain.signoffs import Obstacle, Signer, SigningRole
 from drills.models import (
     Availability,
     Delegation,
@@ -25,27 +30,34 @@ from drills.models import (
 )
 from drills.services import (
     availability,
+    involved,
     packs,
     signatures,
     signoffs,
     waivers,
 )
+from drills.services.delegations import ACT_OF
 from drills.services.release_gates import CHANGE_GATE
 from drills.services.signatures import Round
-from drills.services.sources import rows_of
+from drills.services.sources import Sources, rows_of
 from drills.services.waivers import WAIVE
 from portal import clock
 from portal.admin.acts import Act, Shown
 from portal.admin.approvals import Explained, explain
 from portal.admin.governed import GovernedAdmin
 from portal.domain.approvals import ApprovalState
-from portal.domain.roles import May
+from portal.domain.roles import May, who_may
 from portal.models import Actor, Approval, Person
+from portal.services.access import may
+from portal.sessions import actor_of
 from portal.streams import stream_url
+from rollout.admin.stages import BEYOND, Beyond
+from rollout.domain.readiness import Check
 from rollout.models import Stage
 from rollout.services import rollouts
 
 SHOWN = 10  # packs of a gate, and people of a role
+Against = Callable[[Signer], list[Obstacle]]
 
 
 @admin.register(ReleaseGate)
@@ -88,15 +100,16 @@ class ReleaseGateAdmin(GovernedAdmin):
         gate = self.get_object(request, object_id)
         context = {
             **(extra_context or {}),
-            **(_page_of(gate) if gate else {}),
+            **(_page_of(gate, actor_of(request)) if gate else {}),
             "stream_url": stream_url(request),
         }
         return super().change_view(request, object_id, form_url, context)
 
 
-def _page_of(gate: ReleaseGate) -> dict[str, Any]:
+def _page_of(gate: ReleaseGate, reader: Actor) -> dict[str, Any]:
     """Everything that signers look at."""
-    rows = rows_of(gate)
+    sources = Sources(gate, clock.now())
+    rows = rows_of(gate, sources=sources)
     standing = signatures.of_gate(gate, rows)
     pack = packs.newest(gate)
     found = Round(pack, rows) if pack else None
@@ -104,6 +117,7 @@ def _page_of(gate: ReleaseGate) -> dict[str, Any]:
         found.pack.gate = gate
     stage = rollouts.last_stage(gate.rollout)
     is_last_gate = gate.letter == availability.LETTER and stage is not None
+    against = _against(found, sources)
     orders = list(
         gate.orders.select_related("pack", "asked_by").order_by("-number")[:SHOWN]
     )
@@ -117,7 +131,9 @@ def _page_of(gate: ReleaseGate) -> dict[str, Any]:
         "since_signature": _since(standing.round, found),
         "orders": orders,
         "under_way": bool(orders) and not hasattr(orders[0], "pack"),
-        "who": list(_who(found)) if found else [],
+        "who": list(_who(against)),
+        "yours": list(_yours(reader, against)),
+        "assembles": who_may(May.ASSEMBLE_PACK),
         "waivers": waivers_of(gate),
         "pending": Approval.objects.filter(
             subject_type=gate._meta.label_lower,
@@ -126,8 +142,16 @@ def _page_of(gate: ReleaseGate) -> dict[str, Any]:
         ).select_related("requester"),
         "stage": stage if is_last_gate else None,
         "opened": availability.in_force(stage) if is_last_gate else None,
-        "opening": availability.checks(stage) if is_last_gate else [],
+        "opening": _opening(gate, stage) if is_last_gate else [],
     }
+
+
+def _opening(gate: ReleaseGate, stage: Stage) -> list[Check]:
+    """What has a say in opening it; what leads to this very page leads nowhere."""
+    return [
+        replace(check, remedy="") if check.link == page_of(gate) else check
+        for check in availability.checks(stage)
+    ]
 
 
 def _told(found: Round | None) -> list[str]:
@@ -168,7 +192,17 @@ def _since(signed: Round | None, newest: Round | None) -> list[dict[str, str]]:
     ]
 
 
-def _who(found: Round) -> Iterable[dict[str, Any]]:
+def _against(found: Round | None, sources: Sources) -> Against:
+    """What speaks against a signer: by the newest pack, or by what one would hold."""
+    if found is not None:
+        return lambda signer: signoffs.obstacles(signer, found)
+    parts = involved.in_evidence(sources.gate, sources).parts
+    return lambda signer: domain.obstacles(
+        signer, involved=parts, others=(), now=sources.now
+    )
+
+
+def _who(against: Against) -> Iterable[dict[str, Any]]:
     """Everybody who holds a role that signs, and what stands against each."""
     for role in SigningRole:
         holders = Person.objects.filter(
@@ -178,8 +212,21 @@ def _who(found: Round) -> Iterable[dict[str, Any]]:
             signer, _ = signatures.signer(person, role)
             yield {
                 "person": person,
-                "role": role,
-                "obstacles": signoffs.obstacles(signer, found),
+                "role": CALLED[role],
+                "obstacles": against(signer),
+            }
+
+
+def _yours(reader: Actor, against: Against) -> Iterable[dict[str, Any]]:
+    """What stands against whoever reads this, in each role that they can sign in."""
+    for role in SigningRole:
+        delegation = delegated_to(reader, role)
+        if reader.person and (delegation or may(reader, ACT_OF[role])):
+            signer, _ = signatures.signer(reader.person, role, delegation)
+            yield {
+                "role": CALLED[role],
+                "giver": delegation and delegation.giver,
+                "obstacles": against(signer),
             }
 
 
@@ -282,6 +329,28 @@ class AvailabilityAdmin(GovernedAdmin):
     list_filter = ["attempt__stage__rollout"]
     search_fields = ["attempt__stage__name", "opened_by__name"]
     empty_says = "Nothing was opened for general use yet."
+
+
+# What the page of the last stage says of what comes after it
+
+
+def _beyond(stage: Stage) -> Iterable[Beyond]:
+    """After the last stage comes general availability, which takes its gate."""
+    if stage != rollouts.last_stage(stage.rollout):
+        return
+    gate, standing = availability.signed(stage)
+    if gate is not None and standing is not None:
+        is_signed = "is signed" if standing.is_signed else "is not signed yet"
+        yield Beyond(
+            "After the last stage comes general availability: one act opens it for "
+            f"everybody. It takes gate {gate.letter}, which an architect and QA sign; "
+            f"it {is_signed}.",
+            f"Gate {gate.letter}: {gate.title}",
+            page_of(gate),
+        )
+
+
+BEYOND.append(_beyond)
 
 
 # What whoever decides on a request reads

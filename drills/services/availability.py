@@ -10,11 +10,11 @@ from typing import Any
 from drills.domain.signoffs import SigningRole
 from drills.domain.verbs import Verb
 from drills.models import Availability, ReleaseGate
-from drills.services import signatures
+from drills.services import packs, signatures
 from drills.services.signatures import GateStanding
 from portal import clock
 from portal.domain.approvals import ApprovalState
-from portal.domain.roles import May
+from portal.domain.roles import May, who_may
 from portal.errors import WrongMoment
 from portal.models import Actor, Approval
 from portal.services import approvals
@@ -63,7 +63,7 @@ def gate_signed(stage: Stage) -> Check:
     """The last step needs both signatures; every step before needs none."""
     if not _leads_to_everybody(stage):
         says = "it is asked for before the last step of the last stage only"
-        return Check(name=NAME, light=Light.GREEN, says=says)
+        return Check(name=NAME, light=Light.GREY, says=says)
     gate, found = signed(stage)
     if gate is None or found is None:
         says = f"{stage.rollout.key} has no gate {LETTER}"
@@ -71,10 +71,8 @@ def gate_signed(stage: Stage) -> Check:
         return Check(name=NAME, light=Light.RED, says=says, remedy=remedy, link=link)
     link = f"/admin/drills/releasegate/{gate.pk}/change/"
     if not found.is_signed or found.round is None:
-        remedy = "Sign the gate"
-        return Check(
-            name=NAME, light=Light.RED, says=found.says, remedy=remedy, link=link
-        )
+        says, remedy = _unsigned(gate, found)
+        return Check(name=NAME, light=Light.RED, says=says, remedy=remedy, link=link)
     signoffs = [each.signoff for each in found.round.standings]
     until = min(each.expires_at for each in signoffs)
     return Check(
@@ -85,6 +83,18 @@ def gate_signed(stage: Stage) -> Check:
         expires_at=until,
         link=link,
     )
+
+
+def _unsigned(gate: ReleaseGate, found: GateStanding) -> tuple[str, str]:
+    """What an unsigned gate waits for, and what to do; without a pack, not to sign."""
+    pack = packs.newest(gate)
+    assembles = f"{who_may(May.ASSEMBLE_PACK)} can have one assembled"
+    if pack is None:
+        return f"it waits for an evidence pack; {assembles}", "See the gate"
+    if not pack.is_complete:
+        says = f"{found.says}; pack {pack.number} is incomplete, so nobody can sign it"
+        return says, "See what it lacks"
+    return found.says, "Sign the gate"
 
 
 def _leads_to_everybody(stage: Stage) -> bool:

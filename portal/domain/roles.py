@@ -213,3 +213,10 @@ HOST_GRANTS: frozenset[May] = SYSTEM_GRANTS | {
 def roles_that(act: May) -> list[Role]:
     """The roles that may do this, in the order of the table."""
     return [role for role, grants in GRANTS.items() if act in grants]
+
+
+def who_may(act: May) -> str:
+    """Who may do this, as a sentence says it: `QA, an engineer or an operator`."""
+    roles = roles_that(act)
+    *most, last = ["QA" if role == Role.QA else f"an {role}" for role in roles]
+    return f"{', '.join(most)} or {last}" if most else last

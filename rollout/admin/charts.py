@@ -116,12 +116,20 @@ class Chart:
 
     @property
     def evidence(self) -> str:
-        """The e-value against its threshold."""
-        proof = self.proof
+        """The e-value against its threshold, and what that means from here on."""
+        proof, to_go = self.proof, self.course.to_go
         needed = e_value(threshold(proof.alpha))
+        if proof.is_proven:
+            return (
+                f"proven at run {proof.proven_at}, and stays so (e-value "
+                f"{e_value(proof.log_e)} now; {needed} were needed)"
+            )
         said = f"e-value {e_value(proof.log_e)} of {needed} needed"
         if proof.reached_at and proof.log_max > proof.log_e:
             said += f" (it was {e_value(proof.log_max)} after {proof.reached_at} runs)"
+        if to_go is not None:
+            passes = "one more pass" if to_go == 1 else f"{to_go} more passes in a row"
+            said += f"; {passes} would prove it"
         return said
 
     @property

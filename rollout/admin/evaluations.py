@@ -13,14 +13,15 @@ from rollout.domain import evaluations as domain
 from rollout.domain.courses import courses, weakest
 from rollout.domain.eprocess import threshold
 from rollout.domain.gates import NAMES
-from rollout.domain.judgements import Verdict, percent, place
+from rollout.domain.judgements import Verdict, not_judged, percent, place
+from rollout.domain.stages import StagePlan
 from rollout.models import Evaluation, Run
 from rollout.services import evaluations
 
 MARKS = {
     Verdict.ROLL_BACK: ("↩", "roll back"),
-    Verdict.HOLD: ("⏸", "hold"),
-    Verdict.INCONCLUSIVE: ("⏸", "inconclusive: a person decides"),
+    Verdict.HOLD: ("‖", "hold"),
+    Verdict.INCONCLUSIVE: ("‖", "inconclusive: a person decides"),
     Verdict.AWAIT_APPROVAL: ("✓", "proven, waits for people"),
     Verdict.PROMOTE: ("✓", "proven"),
     Verdict.COLLECT: ("▶", "go on collecting"),
@@ -145,6 +146,10 @@ def _page_of(evaluation: Evaluation) -> dict[str, Any]:
         "evaluation": evaluation,
         "verdict_in_words": verdict_in_words(evaluation),
         "judged": _shown(judged, evaluation.pk),
+        "not_judged": not_judged(
+            judged.criteria.gates,
+            is_offline=StagePlan.from_json(evaluation.stage.plan).forces_no_web,
+        ),
         "proofs": [
             {
                 "place": place(proof.demand.metric, proof.demand.query_class),

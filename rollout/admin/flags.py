@@ -11,7 +11,7 @@ from portal import clock
 from portal.admin.governed import GovernedAdmin
 from rollout.admin import flag_forms
 from rollout.admin.proposing import edits_for_display
-from rollout.admin.trying import tried
+from rollout.admin.trying import named_in, tried
 from rollout.domain.changes import PENDING
 from rollout.domain.flags import ENABLED, for_display
 from rollout.domain.snapshots import Snapshot
@@ -99,11 +99,14 @@ def _page_of(flag: Flag) -> dict[str, Any]:
     """Everything that the flag page shows, in a fixed number of queries."""
     newest = Decision.objects.filter(rollout=flag.rollout, is_override=False)
     last = newest.order_by("-decided_at", "-id").first()
-    known = configuration.read(flag.rollout)["flags"]
+    configured = configuration.read(flag.rollout)
+    known = configured["flags"]
     own = known.get(flag.key, {})
     found = _changes_of(flag, known[ENABLED])
     return {
         "flag": flag,
+        "is_decision": flag.key == ENABLED,
+        "named": named_in(configured["stages"]),
         "default": for_display(flag.default),
         "stale": flags.stale_because(flag),
         "clamp": clamp_in_words(flag),

@@ -12,7 +12,7 @@ from rollout.admin.artifacts import address_of
 from rollout.admin.scans import badge
 from rollout.domain import stories
 from rollout.domain.directives import DirectiveState, Proof
-from rollout.domain.gates import NAMES
+from rollout.domain.gates import NAMES, bounds_of
 from rollout.domain.runs import RunKind, RunStatus
 from rollout.domain.scanning import Verdict
 from rollout.models import (
@@ -37,7 +37,7 @@ WORTH_SHOWING = timedelta(seconds=30)  # decision 20
 MARKS = {
     RunStatus.CREATED: ("", "…"),
     RunStatus.RUNNING: ("", "▶"),
-    RunStatus.PAUSED: ("warn", "❚❚"),
+    RunStatus.PAUSED: ("warn", "‖"),
     RunStatus.FAILED: ("bad", "✗"),
     RunStatus.COMPLETED: ("good", "✓"),
     RunStatus.CANCELLED: ("", "■"),
@@ -81,7 +81,11 @@ def page_of(run: Run) -> dict[str, Any]:
         for each in run.directives.select_related("issued_by")[:MOST_DIRECTIVES]
     ]
     elsewhere = [each for source in ELSEWHERE for each in source(run)]
-    shown_gates = _gates(run, gates.content["gates"] if gates else {})
+    shown_gates = _gates(
+        run,
+        gates.content["gates"] if gates else {},
+        manifest.content.get("limits") or {} if manifest else {},
+    )
     looks, mark = MARKS[RunStatus(run.status)]
     return {
         "run": run,
@@ -200,20 +204,26 @@ def _counted(advances: list[Advance]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _gates(run: Run, reported: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _gates(
+    run: Run, reported: Mapping[str, Any], limits: Mapping[str, Any]
+) -> list[dict[str, Any]]:
     looked_at = {each.gate: each for each in run.reviews.select_related("reviewer")}
     found = []
     for letter, name in NAMES.items():
         said = reported.get(letter, {})
         judged = {"status": "not_run", **run.gates.get(letter, {})}
-        metrics = stories.measured(said.get("metrics") or {}, most=MOST_METRICS)
+        metrics = stories.measured(
+            said.get("metrics") or {},
+            most=MOST_METRICS,
+            bounds=bounds_of(letter, is_no_web=run.no_web, limits=limits),
+        )
         found.append(
             {
                 **judged,
                 "letter": letter,
                 "name": name,
                 "notes": redact(str(said.get("notes") or "")),
-                "metrics": [(name, redact(value)) for name, value in metrics],
+                "metrics": [e._replace(value=redact(e.value)) for e in metrics],
                 "tried": stories.retries_in_words(letter, judged.get("retries", 0)),
                 "review": looked_at.get(letter),
             }

@@ -9,8 +9,10 @@ from django.http.response import HttpResponseBase
 
 from portal.admin.acts import Act, ReasonForm
 from portal.admin.governed import GovernedAdmin
-from portal.domain.roles import May
+from portal.domain.roles import May, who_may
 from portal.models import Actor
+from portal.services.access import may
+from portal.sessions import actor_of
 from portal.streams import stream_url
 from rollout.admin import directives, fallback, reviews, run_page
 from rollout.api.exports import download
@@ -103,6 +105,8 @@ class RunAdmin(GovernedAdmin):
         context = {
             **(extra_context or {}),
             **(run_page.page_of(run) if run else {}),
+            "may_take": may(actor_of(request), May.TAKE_FALLBACK),
+            "takes": who_may(May.TAKE_FALLBACK),
             "stream_url": stream_url(request),
         }
         return super().change_view(request, object_id, form_url, context)

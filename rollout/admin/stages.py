@@ -1,6 +1,7 @@
 """The steps of the canary plan: where each is, what it shows, and what it lacks."""
 
 import json
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -11,16 +12,16 @@ from portal.admin.approvals import title_of
 from portal.admin.governed import GovernedAdmin
 from portal.domain.approvals import ApprovalState
 from portal.domain.roles import May
-from portal.models import Approval, LedgerEntry
+from portal.models import Approval
 from portal.services.access import may
 from portal.sessions import actor_of
 from portal.streams import stream_url
 from rollout.admin import plan_forms, stage_acts
 from rollout.admin.evaluations import evidence_of
 from rollout.domain.evaluations import Mode
+from rollout.domain.judgements import not_judged
 from rollout.domain.readiness import Check, Light
 from rollout.domain.stages import StagePlan, StageState
-from rollout.domain.verbs import Verb
 from rollout.models import OPEN_STATES, Attempt, Stage
 from rollout.services import evidence, promotions, readiness
 
@@ -51,6 +52,18 @@ class NextStep(NamedTuple):
         return [check for check in self.checks if not check.is_met]
 
 
+class Beyond(NamedTuple):
+    """What another part says of what comes after the stages."""
+
+    says: str
+    title: str
+    url: str
+
+
+# Other parts say what comes after the last stage; each in a fixed number of queries.
+BEYOND: list[Callable[[Stage], Iterable[Beyond]]] = []
+
+
 def next_step(stage: Stage) -> NextStep | None:
     """What comes next for a stage, if anything does."""
     state = StageState(stage.state)
@@ -60,27 +73,10 @@ def next_step(stage: Stage) -> NextStep | None:
         return None
     names = [each.name for each in promotions.targets(stage)]
     checks = [promotions.shown(stage), *readiness.checks_for_people(stage)]
-    if state == StageState.HOLDING:
-        checks.insert(0, _on_hold(stage))
+    if held := readiness.on_hold(stage):
+        checks.insert(0, held)
     title = f"Promotion to {' or '.join(names)}" if names else "Stay: the last stage"
     return NextStep(title, checks)
-
-
-def _on_hold(stage: Stage) -> Check:
-    held = LedgerEntry.objects.filter(
-        subject_type=stage._meta.label_lower,
-        subject_id=str(stage.pk),
-        verb=Verb.STAGE_HELD,
-    ).first()
-    because = f" by {held.actor_name}: {held.reason}" if held else ""
-    return Check(
-        name="Hold",
-        light=Light.RED,
-        says=f"the stage is on hold{because}",
-        since=held.at if held else None,
-        remedy="Ask to end the hold",
-        link=f"/admin/rollout/stage/{stage.pk}/act/request_resume/",
-    )
 
 
 def _is_alone(stage: Stage) -> Check:
@@ -141,6 +137,7 @@ def _page_of(stage: Stage) -> dict[str, Any]:
         "plan": stage_acts.plan_in_words(stage),
         "plan_json": json.dumps(stage.plan, indent=2),
         "next": next_step(stage),
+        "beyond": [each for source in BEYOND for each in source(stage)],
         "pending": [
             {"approval": each, "title": title_of(each)}
             for each in _pending(stage).select_related("requester")
@@ -150,6 +147,7 @@ def _page_of(stage: Stage) -> dict[str, Any]:
         "progress": progress_of(newest, plan) if newest else None,
         "evaluation": evaluation,
         "judged": evidence_of(evaluation) if evaluation else None,
+        "not_judged": not_judged(plan.judged_gates, is_offline=plan.forces_no_web),
         "judgements": newest.evaluations.filter(mode=Mode.LIVE).defer("body")[
             :MOST_SHOWN
         ]

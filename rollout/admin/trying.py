@@ -1,5 +1,6 @@
 """Trying a context on a flag's page: what would this run get, now or then, and why?"""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -14,24 +15,31 @@ from portal import clock
 from portal.domain import strict_json
 from portal.errors import Refusal
 from rollout.admin.typed import LARGEST
-from rollout.domain.flags import ENABLED, for_display
+from rollout.domain.flags import for_display
 from rollout.domain.schemas import MODES
-from rollout.domain.stages import SENSITIVITIES
+from rollout.domain.stages import ANY, SENSITIVITIES
 from rollout.models import Flag
 from rollout.services import explanations
 
 NAMED = ("team", "mode", "query_class", "sensitivity", "environment")
 KEYS = ("targetingKey", "run_id")
+# Fields that may say anything, and the list of a plan that names what is known.
+LISTED = {
+    "team": "teams",
+    "query_class": "query_classes",
+    "environment": "environments",
+}
 
 
-def _text(label: str, hint: str = "", **more: Any) -> forms.CharField:
+def _text(label: str, hint: str = "", *, listed: str = "") -> forms.CharField:
     return forms.CharField(
         required=False,
         label=label,
         max_length=500,
         help_text=hint,
-        widget=UnfoldAdminTextInputWidget(),
-        **more,
+        widget=UnfoldAdminTextInputWidget(
+            {"list": f"named-{listed}"} if listed else {}
+        ),
     )
 
 
@@ -47,11 +55,11 @@ def _choice(label: str, options: tuple[str, ...]) -> forms.ChoiceField:
 class TryForm(forms.Form):
     """A context, and a moment."""
 
-    team = _text("Team")
+    team = _text("Team", listed="team")
     mode = _choice("Mode", MODES)
-    query_class = _text("Query class")
+    query_class = _text("Query class", listed="query_class")
     sensitivity = _choice("Sensitivity", SENSITIVITIES)
-    environment = _text("Environment")
+    environment = _text("Environment", listed="environment")
     targetingKey = _text("targetingKey", "What sticks to its bucket; empty: the run.")
     run_id = _text("Run")
     more = forms.CharField(
@@ -62,7 +70,7 @@ class TryForm(forms.Form):
     at = forms.DateTimeField(
         required=False,
         label="At, in UTC",
-        help_text="Such as 2026-11-17 14:05; empty: now.",
+        help_text="A moment that is past, such as 2026-11-17 14:05; empty: now.",
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "now"}),
         error_messages={"invalid": "Write a moment as 2026-11-17 14:05, in UTC."},
     )
@@ -80,7 +88,9 @@ class TryForm(forms.Form):
     def clean_at(self) -> Any:
         at = self.cleaned_data["at"]
         if at is not None and at > clock.now():
-            raise forms.ValidationError("Nobody knows yet what will decide then.")
+            raise forms.ValidationError(
+                "Nobody knows yet what will decide then; write a moment that is past."
+            )
         return at
 
     def asked(self) -> dict[str, Any]:
@@ -111,7 +121,20 @@ def tried(request: HttpRequest, flag: Flag) -> dict[str, Any]:
         "try_form": form,
         "tried": found,
         "tried_value": for_display(found.answer.flags.get(flag.key)),
-        "is_decision": flag.key == ENABLED,
+        "not_said": [
+            form.fields[miss["respect"]].label
+            for miss in found.answer.not_admitted
+            if not miss["asked"]
+        ],
+    }
+
+
+def named_in(stages: Mapping[str, Any]) -> dict[str, list[str]]:
+    """What the plans of a rollout's stages name, for fields that may say anything."""
+    plans = [stage["plan"] for stage in stages.values()]
+    return {
+        field: sorted({each for plan in plans for each in plan[name]} - {ANY})
+        for field, name in LISTED.items()
     }
 
 

@@ -15,6 +15,7 @@ from rollout.domain.evaluations import Evaluation
 from rollout.domain.evidence import LATENCY, Outcome, RunFacts
 from rollout.domain.intervals import Interval, confidence_sequence
 from rollout.domain.judgements import Proof, percent, place
+from rollout.domain.promotion import passes_to_go
 from rollout.domain.stages import ANY
 
 MOST_STEPS = 60  # of a chart: more would stand on the same pixels
@@ -36,7 +37,8 @@ class Step:
 class Course:
     """One gate in one class: what each run said, and what was known along the way.
 
-    Where a person judges, there is no bar, and so no proof.
+    Where a person judges, there is no bar, and so no proof. `to_go` is how many more
+    passes in a row would prove what is not proven; None where none would in time.
     """
 
     metric: str
@@ -47,6 +49,7 @@ class Course:
     outcomes: tuple[Outcome, ...]
     steps: tuple[Step, ...]
     proof: Proof | None
+    to_go: int | None = None
 
     @property
     def place(self) -> str:
@@ -126,7 +129,15 @@ def _course(
         outcomes=tuple(said),
         steps=tuple(_steps(said, proof, alpha)),
         proof=proof,
+        to_go=_to_go(proof, criteria) if proof else None,
     )
+
+
+def _to_go(proof: Proof, criteria: Criteria) -> int | None:
+    if proof.proven_at is not None:
+        return None
+    lost = proof.failures + proof.unknown  # no data is never a pass
+    return passes_to_go(proof.passes, lost, proof.demand.bar, proof.alpha, criteria)
 
 
 def _floor(metric: str, criteria: Criteria) -> float | None:

@@ -76,18 +76,9 @@ def contradictions(
     if gate["status"] != "pass":
         return []
     metrics = gate["metrics"]
-    # Without the web nothing is fetched, and gate C passes by construction.
-    if letter == "C" and is_no_web:
-        return []
-    at_most = dict(_AT_MOST.get(letter, {}))
-    if letter == "D":
-        at_most |= {
-            metric: limit
-            for metric, name in _WITHIN_LIMITS.items()
-            if (limit := _number((limits or {}).get(name))) is not None
-        }
+    at_least, at_most = _limits(letter, is_no_web=is_no_web, limits=limits or {})
     found = []
-    for name, bar in _AT_LEAST.get(letter, {}).items():
+    for name, bar in at_least.items():
         if (value := _number(metrics.get(name))) is not None and value < bar:
             found.append(f"{name} is {value}, at least {bar} is needed")
     for name, bar in at_most.items():
@@ -99,6 +90,37 @@ def contradictions(
             f"{rate:.0%} of the outputs are parseable, {PARSEABLE_BAR:.0%} is needed"
         )
     return found
+
+
+def bounds_of(
+    letter: str, *, is_no_web: bool, limits: Mapping[str, Any]
+) -> dict[str, str]:
+    """The limits that are known of a gate's metrics, each in words.
+
+    `limits` are those of the manifest.
+    """
+    at_least, at_most = _limits(letter, is_no_web=is_no_web, limits=limits)
+    return {
+        **{name: f"at least {bar:g}" for name, bar in at_least.items()},
+        **{name: f"at most {bar:g}" for name, bar in at_most.items()},
+    }
+
+
+def _limits(
+    letter: str, *, is_no_web: bool, limits: Mapping[str, Any]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """What a gate's metrics have to be at least, and at most."""
+    # Without the web nothing is fetched, and gate C passes by construction.
+    if letter == "C" and is_no_web:
+        return {}, {}
+    at_most = dict(_AT_MOST.get(letter, {}))
+    if letter == "D":
+        at_most |= {
+            metric: limit
+            for metric, name in _WITHIN_LIMITS.items()
+            if (limit := _number(limits.get(name))) is not None
+        }
+    return dict(_AT_LEAST.get(letter, {})), at_most
 
 
 def parseable_rate(metrics: Mapping[str, Any]) -> float | None:

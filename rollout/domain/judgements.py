@@ -6,13 +6,14 @@ otherwise. So it is kept as text with six digits, and a digest is over that text
 Numbers that people chose, such as bars, stay numbers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from rollout.domain.criteria import Demand, Guard
 from rollout.domain.evidence import LATENCY
+from rollout.domain.gates import NAMES
 from rollout.domain.intervals import Interval
 from rollout.domain.stages import ANY
 
@@ -230,6 +231,22 @@ def place(metric: str, query_class: str) -> str:
     """A gate, or the latency, in a class, in words."""
     about = "Latency" if metric == LATENCY else f"Gate {metric}"
     return about if query_class == ANY else f"{about} in {query_class}"
+
+
+def not_judged(gates: Collection[str], *, is_offline: bool) -> str:
+    """Which gates of its runs a stage does not judge, and why, in a sentence."""
+    why = {
+        "C": "without the web it passes by construction" if is_offline else "",
+        "F": "it is about the run alone; the release gate F is signed by people",
+    }
+    left = [
+        f"gate {each} ({why[each]})" if why.get(each) else f"gate {each}"
+        for each in NAMES
+        if each not in gates
+    ]
+    *most, last = left or [""]
+    named = f"{', '.join(most)} and {last}" if most else last
+    return f"Not judged in this stage, by its plan: {named}." if left else ""
 
 
 def percent(rate: float) -> str:

@@ -6,6 +6,7 @@ past rollouts, and beside the live one, before a plan uses it. What `judge` does
 the proofs is a part of the version, too.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -79,6 +80,39 @@ RULES: Mapping[str, Rule] = {
         Rule("planned_looks.1", _planned, _AT_LOOKS),
     )
 }
+
+
+def passes_to_go(
+    passes: int, lost: int, bar: float, alpha: float, criteria: Criteria
+) -> int | None:
+    """How many more passes in a row would prove the bar, by the rule of the criteria.
+
+    For what is not proven yet; None where no number within `max_runs` would.
+    """
+    runs = passes + lost
+    looks = criteria.looks
+    more = range(1, criteria.max_runs - runs + 1)
+    if looks is None:
+        return _passes_anytime(passes, lost, bar, alpha, more)
+    allowed = looks.failures_allowed(bar, alpha=alpha)
+    found = [n - runs for n in looks.looks if n > runs and lost <= allowed[n]]
+    if looks.anytime_share:
+        share = alpha * looks.anytime_share
+        found += [_passes_anytime(passes, lost, bar, share, more) or more.stop]
+    return min((each for each in found if each in more), default=None)
+
+
+def _passes_anytime(
+    passes: int, lost: int, bar: float, alpha: float, more: range
+) -> int | None:
+    """A pass only ever adds to the evidence, so the first number can be bisected."""
+
+    def proves(added: int) -> bool:
+        log_e = log_e_value(Claim.PROMOTE, bar, passes + added, lost)
+        return log_e >= threshold(alpha)
+
+    where = bisect_left(more, True, key=proves)
+    return more[where] if where < len(more) else None
 
 
 def live_rule(criteria: Criteria) -> Rule:

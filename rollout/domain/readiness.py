@@ -10,6 +10,7 @@ class Light(StrEnum):
     """How a check stands; the words are shown too, not only the colour."""
 
     GREEN = "green"
+    GREY = "grey"  # nothing is asked here yet: in nobody's way, and no proof
     AMBER = "amber"  # counts now, and will not for much longer
     RED = "red"
 

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from rollout.domain.flags import ENABLED
+
 UNUSED_AFTER = timedelta(days=30)
 
 
@@ -23,7 +25,12 @@ class FlagFacts:
 
 
 def reasons(flag: FlagFacts, *, now: datetime) -> Iterator[str]:
-    """Why a flag is stale, each a sentence; none if it is not."""
+    """Why a flag is stale, each a sentence; none if it is not.
+
+    The decision itself never is: without it there is no rollout.
+    """
+    if flag.key == ENABLED:
+        return
     if flag.expires_on is not None and flag.expires_on < now.date():
         yield f"it expired on {flag.expires_on:%d %b %Y}"
     last = flag.asked_at or flag.known_since

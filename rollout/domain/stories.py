@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from rollout.domain.directives import REROUTED
 from rollout.domain.fallback import CAUSE as GATE_FAILED
@@ -157,14 +157,24 @@ def retries_in_words(letter: str, spent: int) -> str:
     return f"{spent} of {most}"
 
 
-def measured(metrics: Mapping[str, Any], *, most: int) -> list[tuple[str, str]]:
-    """Metrics of a gate as names and values to read; never more than `most`."""
+class Measured(NamedTuple):
+    """A metric of a gate as people read it, with the limit that is known of it."""
+
+    name: str
+    value: str
+    bound: str = ""
+
+
+def measured(
+    metrics: Mapping[str, Any], *, most: int, bounds: Mapping[str, str] | None = None
+) -> list[Measured]:
+    """Metrics of a gate, never more than `most`, each with its limit of `bounds`."""
     found = []
     for name, value in list(metrics.items())[:most]:
         is_round = isinstance(value, float) and not isinstance(value, bool)
-        found.append(
-            (name.replace("_", " "), f"{value:.4g}" if is_round else str(value))
-        )
+        said = f"{value:.4g}" if is_round else str(value)
+        bound = (bounds or {}).get(name, "")
+        found.append(Measured(name.replace("_", " "), said, bound))
     return found
 
 

@@ -147,6 +147,11 @@ def unreviewed(attempt: Attempt) -> list[tuple[Run, str]]:
     ][:MOST_UNREVIEWED]
 
 
+def is_reviewed(attempt: Attempt) -> bool:
+    """Whether somebody has looked at a failure of this attempt."""
+    return FailureReview.objects.filter(run__attempt=attempt).exists()
+
+
 def _has_failed(letter: str) -> Q:
     """The gate of that letter has failed for good."""
     failed = Q(**{f"gates__{letter}__status": str(GateStatus.FAIL)})

@@ -9,7 +9,10 @@ from dataclasses import replace
 from functools import partial
 
 from portal import clock
+from portal.models import LedgerEntry
 from rollout.domain.readiness import Check, Light, light_until, missing
+from rollout.domain.stages import StageState
+from rollout.domain.verbs import Verb
 from rollout.models import OnCall, Stage
 from rollout.services import evidence, freezes, stages
 
@@ -51,24 +54,50 @@ def checks_for_people(stage: Stage) -> list[Check]:
 
 
 def lacking(stage: Stage) -> list[str]:
-    """What is in the way, each a sentence."""
-    return missing(checks(stage))
+    """What is in the way, each a sentence; the hold that a stage is on comes first."""
+    held = on_hold(stage)
+    return missing([*([held] if held else []), *checks(stage)])
+
+
+def on_hold(stage: Stage) -> Check | None:
+    """The hold that a stage is on, if it is; its state, not a check of any part."""
+    if stage.state != StageState.HOLDING:
+        return None
+    held = LedgerEntry.objects.filter(
+        subject_type=stage._meta.label_lower,
+        subject_id=str(stage.pk),
+        verb=Verb.STAGE_HELD,
+    ).first()
+    because = f" by {held.actor_name}: {held.reason}" if held else ""
+    return Check(
+        name="Hold",
+        light=Light.RED,
+        says=f"the stage is on hold{because}",
+        since=held.at if held else None,
+        remedy="Ask to end the hold",
+        link=f"/admin/rollout/stage/{stage.pk}/act/request_resume/",
+    )
 
 
 def failures_reviewed(stage: Stage) -> Check:
     """No hard gate has failed for good without somebody having looked at it."""
+    say = partial(Check, name="Failures reviewed")
     attempt = stages.open_attempt(stage)
-    open_ones = evidence.unreviewed(attempt) if attempt else []
+    if attempt is None:
+        says = "nothing to review, for the stage is not open"
+        return say(light=Light.GREY, says=says)
+    open_ones = evidence.unreviewed(attempt)
+    if not open_ones and not evidence.is_reviewed(attempt):
+        says = "nothing to review, for no hard gate of this attempt has failed for good"
+        return say(light=Light.GREY, says=says)
     if not open_ones:
-        return Check(
-            name="Failures reviewed",
+        return say(
             light=Light.GREEN,
             says="every hard-gate failure of this attempt has been looked at",
         )
     run, gate = open_ones[0]
     more = f" and {_how_many(open_ones[1:])} more" if open_ones[1:] else ""
-    return Check(
-        name="Failures reviewed",
+    return say(
         light=Light.RED,
         says=f"gate {gate} of {run.run_id}{more} failed and nobody has looked at it",
         remedy="Review the failure",

@@ -179,3 +179,15 @@ def test_lists_and_pages_cost_the_same_however_many_drills_there_were(client):
         an_observed_drill()
 
     assert queries_of(client, LIST) == before
+
+
+def test_whoever_cannot_start_a_drill_reads_who_can(client):
+    signed_in(client, "architect")
+    told = client.get(LIST).content.decode()
+    signed_in(client, "operator")
+    offered = client.get(LIST).content.decode()
+
+    can = "QA, an engineer or an operator can start drills"
+    assert (can in told, "pause_resume" in buttons(told)) == (True, False)
+    assert (can in offered, "pause_resume" in buttons(offered)) == (False, True)
+    assert "with one of the buttons" not in told

@@ -13,14 +13,24 @@ from django.utils.html import escape
 from drills.domain.incidents import Severity
 from drills.domain.release_gates import GATE_F
 from drills.models import EvidencePack, ReleaseGate, Signoff
-from drills.services import packs
+from drills.services import availability, packs
+from drills.services.sources import rows_of
+from portal import search
 from portal.models import Approval
 from portal.services import actors, sealing
+from rollout.models import Stage
 from tests.builders import PASSWORD, an_actor
 from tests.drills.builders import an_incident
-from tests.drills.signing import a_pack, a_ready_gate, a_signed_gate, a_verification
-from tests.rollout.builders import KEY, a_service, confirmed
+from tests.drills.signing import (
+    a_pack,
+    a_ready_gate,
+    a_signed_gate,
+    a_verification,
+    the_gate,
+)
+from tests.rollout.builders import KEY, a_rollout, a_service, confirmed
 from tests.rollout.test_admin import page, signed_in
+from tests.rollout.test_admin_canary import words
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sealer")]
 HEADERS = {"HTTP_IDEMPOTENCY_KEY": "one"}
@@ -156,6 +166,93 @@ def test_the_page_shows_the_evidence_with_its_age_end_and_way_to_it(
     assert "/admin/drills/drill/" in body
     assert "✓ signed" in body
     assert "sign_as_" not in body
+
+
+def test_who_may_sign_is_said_before_there_is_a_pack(client):
+    gate = a_ready_gate()
+    person = signed_in(client, "architect", "engineer")
+    a_verification(by=actors.for_person(person))
+    involved = words(read(client, gate))
+    signed_in(client, "qa")
+    free = words(read(client, gate))
+    signed_in(client, "auditor")
+    nobody = words(read(client, gate))
+
+    for said in (involved, free, nobody):
+        assert "It takes two people, an architect and QA, neither of whom has" in said
+        assert "An engineer or an operator can have one assembled" in said
+    assert "You , as architect: ✗ no." in involved
+    assert "conductor of verification" in involved
+    assert "You , as QA: ✓ yes, once there is a pack." in free
+    assert "You are neither architect nor QA" in nobody
+
+
+def test_without_a_pack_the_gate_is_not_to_be_signed_but_waits_for_one(client):
+    gate = a_ready_gate()
+    signed_in(client, "architect")
+    last = gate.rollout.stages.get(position=3)
+
+    before, page_before = availability.gate_signed(last), words(read(client, gate))
+    a_pack(gate)
+    after, page_after = availability.gate_signed(last), words(read(client, gate))
+
+    assert "waits for an evidence pack; an engineer or an operator" in before.says
+    assert f"Gate F signed : {before.says}" in page_before
+    assert (before.remedy, after.remedy) == ("See the gate", "Sign the gate")
+    for said in (page_before, page_after):  # a link to itself leads nowhere
+        assert "See the gate" not in said
+        assert "Sign the gate" not in said
+
+
+def test_a_requirement_with_nothing_there_has_no_digest(client):
+    a_rollout()
+    gate = the_gate()
+    signed_in(client, "auditor")
+
+    body = read(client, gate)
+
+    missing = next(row.digest for row in rows_of(gate) if not row.reading.rests_on)
+    assert "✗ missing" in body
+    assert missing not in body
+
+
+def test_the_page_of_the_last_stage_leads_to_its_gate(client):
+    a_rollout()
+    gate = the_gate()
+    signed_in(client, "auditor")
+
+    first, last = (
+        client.get(page(Stage, "change", stage.pk)).content.decode()
+        for stage in (
+            gate.rollout.stages.get(position=0),
+            gate.rollout.stages.get(position=3),
+        )
+    )
+
+    assert "comes general availability" in last
+    assert page(ReleaseGate, "change", gate.pk) in last
+    assert "Nothing comes next" not in last
+    assert "comes general availability" not in first
+
+
+@pytest.mark.parametrize("words", ["gate F", "release gate f", "Rollout saf"])
+def test_a_gate_is_found_by_its_letter_and_its_title(words):
+    a_rollout()
+    the_gate()
+
+    found = [(each.kind, each.title) for each in search.find(words)]
+
+    assert ("Release gates", "Gate F: Rollout safety") in found
+
+
+@pytest.mark.parametrize("words", ["stage 3", "broad-roll", "Broad rollout", "3: br"])
+def test_a_stage_is_found_by_its_number_its_name_and_its_key(words):
+    a_rollout()
+    the_gate()
+
+    found = [(each.kind, each.title) for each in search.find(words)]
+
+    assert ("Stages", "Stage 3: Broad rollout") in found
 
 
 def test_stale_signatures_are_struck_through_with_the_reason(client):

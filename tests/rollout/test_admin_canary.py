@@ -100,13 +100,41 @@ def test_the_page_draws_what_is_proven_and_says_it_in_words_and_in_a_table(clien
     described = re.search(rf'<desc id="{says}">(.*?)</desc>', svg)[1]
     assert "11 passed, 0 failed, 0 unknown" in described
     assert "the bar 70 %, the floor 50 %" in described
-    assert "of 20 needed" in described
     assert ">bar 70 %</text>" in svg
     assert ">floor 50 %</text>" in svg
     table = words(re.search(r"The same as a table.*?</table>", body, re.DOTALL)[0])
     last = re.search(r"11 11 0 0 (\S+ %) 100 % (\S+)", table)
     assert f"After 11 runs from {last[1]} to 100 %" in described
-    assert f"e-value {last[2]} of 20" in described
+    assert "proven at run 11, and stays so" in described
+    assert f"(e-value {last[2]} now; 20 were needed)" in described
+    assert "What is proven stays so, whatever the e-value does later" in body
+
+
+def test_what_is_not_proven_says_how_many_more_passes_would_do(client):
+    stage = an_open_stage()
+    finished_runs("run", "P" * 9)
+    judge(stage)
+    signed_in(client, "auditor")
+
+    body = read(client, stage)
+
+    assert "of 20 needed; 2 more passes in a row would prove it" in body
+    assert "An <strong>e-value</strong> is" in body
+
+
+def test_a_stage_says_which_gates_it_does_not_judge_and_why(client):
+    stage = an_open_stage(judged_gates=("A", "B", "D", "E"))
+    finished_runs("run", "PP")
+    evaluation = judge(stage)
+    signed_in(client, "auditor")
+
+    for shown in (stage, evaluation):
+        said = words(read(client, shown))
+        assert (
+            "Not judged in this stage, by its plan: gate C (without the web it passes "
+            "by construction) and gate F (it is about the run alone; the release gate "
+            "F is signed by people)."
+        ) in said
 
 
 def test_failures_and_silence_are_marked_each_in_its_own_shape(client):

@@ -1,5 +1,6 @@
 """Looking things up: a flag's page, trying a context, comparing snapshots."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -265,3 +266,31 @@ def test_a_page_costs_the_same_however_much_there_is(
 
     with django_assert_num_queries(len(few)):
         client.get(address)
+
+
+def test_the_decision_flag_says_that_the_open_stage_decides(client):
+    a_running_stage()
+    signed_in(client, "auditor")
+
+    decision, other = read(client, ENABLED), read(client, WAVE1_AGENTS)
+
+    assert "the stage that is open decides, and whoever it does not admit" in decision
+    assert "everybody gets the default" not in decision
+    assert "could go, because" not in decision
+    assert "None: everybody gets the default." in other
+
+
+def test_whoever_tries_a_context_is_offered_known_words_and_told_what_was_not_said(
+    client,
+):
+    a_running_stage()
+    signed_in(client, "auditor")
+
+    body = read(client, ENABLED, **{"try": "1", "mode": "standard", "team": "alpha"})
+    whole = read(client, ENABLED, **LET_IN)
+
+    known = re.search(r'<datalist id="named-team">(.*?)</datalist>', body)[1]
+    assert re.findall(r'value="(\w+)"', known)[:2] == ["alpha", "beta"]
+    assert 'list="named-team"' in body
+    assert "Not said: query class." in body
+    assert "Not said" not in whole

@@ -51,6 +51,7 @@ from tests.rollout.builders import (
     ASKED,
     KEY,
     a_finished_run,
+    a_rollout,
     a_running_stage,
     a_service,
     an_open_stage,
@@ -524,6 +525,39 @@ def test_starting_again_launders_no_run_that_hung_before_it_told_its_version():
     assert after.verdict != Verdict.PROMOTE
     unknown = [json.loads(each.body)["judgement"]["proofs"] for each in (before, after)]
     assert [proofs[0]["unknown"] for proofs in unknown] == [3, 3]
+
+
+def test_a_hold_that_stands_is_among_what_a_promotion_lacks():
+    stage = a_proven_stage()
+    stages.hold(stage.pk, by=an_actor("qa", name="Quinn"), reason="wait for me")
+
+    held = judge(stage)
+    confirmed(stages.request_resume(stage.pk, by=an_actor("engineer"), reason="go on"))
+    resumed = judge(stage)
+
+    assert evaluations.loaded(held).facts.missing == (
+        "Hold: the stage is on hold by Quinn: wait for me",
+    )
+    assert held.verdict == Verdict.AWAIT_APPROVAL
+    assert evaluations.loaded(resumed).facts.missing == ()
+    assert state_of(stage) == StageState.PROMOTABLE
+
+
+def test_a_check_that_asks_nothing_is_grey_and_stands_in_nobodys_way():
+    stage = a_rollout().stages.get(position=0)
+    closed = readiness.failures_reviewed(stage)
+    stage = an_open_stage()
+    before = readiness.failures_reviewed(stage)
+    finished_runs("run", "PF")
+    failed = readiness.failures_reviewed(stage)
+    reviews.review_failure(KEY, "run-1", "A", by=an_actor("qa"), reason="A bad day.")
+    after = readiness.failures_reviewed(stage)
+
+    assert [each.light for each in (closed, before, failed, after)] == [
+        *("grey", "grey", "red", "green"),
+    ]
+    assert closed.is_met
+    assert "nothing to review" in before.says
 
 
 def test_a_stage_holds_when_its_runs_take_back_what_they_proved():

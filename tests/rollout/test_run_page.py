@@ -14,13 +14,14 @@ from drills.services import links
 from portal import clock
 from portal.services import actors
 from rollout.models import Artifact, Routing, Run
-from rollout.services import artifacts, directives, documents, scans
+from rollout.services import artifacts, directives, documents, scans, watchdog
 from rollout.services.decisions import decide_for
 from tests.builders import an_actor, the_last_line
 from tests.drills.builders import an_incident
 from tests.rollout.builders import ASKED, KEY, a_running_stage
 from tests.rollout.documents import a_manifest, raw, some_gates, spent
 from tests.rollout.test_admin import page, signed_in
+from tests.rollout.test_admin_canary import words
 from tests.rollout.test_scans import FINE, WITH_SECRET
 
 pytestmark = pytest.mark.django_db
@@ -190,3 +191,51 @@ def test_the_page_costs_the_same_with_more_of_everything(client, failed, service
 
     assert queries_of(client, failed) == before
     assert before < 50
+
+
+def test_the_words_of_the_research_system_are_marked_and_are_for_one_request(
+    client, failed
+):
+    signed_in(client, "auditor")
+
+    body = read(client, failed)
+
+    assert (
+        "In the research system's own words, and for this request only: “disable "
+        "Option C and run standard workflow”."
+    ) in body
+    assert "Steps of the run" in body
+    assert "depth (mode)" in body
+
+
+def test_whoever_cannot_take_a_fallback_reads_who_can(client, failed):
+    signed_in(client, "auditor")
+    told = read(client, failed)
+    signed_in(client, "operator")
+    offered = read(client, failed)
+
+    can = "an architect, QA, an engineer or an operator can take it"
+    assert (can in told, "above, records" in told) == (True, False)
+    assert (can in offered, "above, records" in offered) == (False, True)
+
+
+def test_metrics_stand_with_their_limits(client, run, service):
+    gates = some_gates()
+    gates["gates"]["E"]["metrics"] = {"uncited_numeric_claims": 3}
+    documents.receive_gates(KEY, "run-1", raw(gates), by=service, reason="reported")
+    signed_in(client, "auditor")
+
+    said = words(read(client, run))
+
+    assert "uncited numeric claims 3 (at most 0)" in said
+
+
+def test_a_run_that_the_watchdog_ended_says_who_serves_its_request_now(client, run):
+    with time_machine.travel(clock.now() + timedelta(hours=1)):
+        watchdog.time_out(run.pk, by=actors.system(), reason="test")
+    signed_in(client, "auditor")
+
+    said = words(read(client, run))
+
+    assert "Nobody serves its request by this" in said
+    assert "is told the standard workflow, and has to send the request there" in said

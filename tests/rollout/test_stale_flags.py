@@ -8,7 +8,7 @@ import time_machine
 from django.core.management import call_command
 
 from portal import clock
-from rollout.domain.flags import WAVE1_AGENTS
+from rollout.domain.flags import ENABLED, WAVE1_AGENTS
 from rollout.models import FlagUse
 from rollout.services import changes, flags, proposals
 from tests.builders import an_actor
@@ -48,6 +48,11 @@ def test_a_flag_that_nobody_owns_is_named(rollout):
     assert why() == []
 
 
+def test_the_decision_itself_never_could_go(rollout):
+    with time_machine.travel(clock.now() + 31 * DAY, tick=True):
+        assert why(ENABLED) == []
+
+
 def test_a_flag_is_stale_when_nobody_has_asked_for_a_month(rollout):
     about(owner="canary team")
     with time_machine.travel(clock.now() + 31 * DAY, tick=True):
@@ -74,5 +79,5 @@ def test_they_are_told_by_command_and_api_at_a_constant_cost(
     with django_assert_max_num_queries(8):
         listed = call.get("stale-flags").json()
 
-    assert len(told) == len(listed) == 12
+    assert len(told) == len(listed) == 11  # all but the decision itself
     assert listed[0]["reasons"] == ["nobody answers for it"]

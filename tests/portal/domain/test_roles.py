@@ -8,6 +8,7 @@ from portal.domain.roles import (
     May,
     Role,
     roles_that,
+    who_may,
 )
 
 TOWARDS_EXPOSURE = {May.CONFIRM_EXPOSURE, May.APPROVE_CHANGE, May.CONFIRM_ACCESS}
@@ -42,3 +43,9 @@ def test_an_auditor_sees_everything_and_changes_nothing():
 
 def test_only_administrators_manage_access():
     assert roles_that(May.MANAGE_ACCESS) == [Role.ADMINISTRATOR]
+
+
+def test_who_may_do_something_is_said_in_a_sentence():
+    assert who_may(May.ASSEMBLE_PACK) == "an engineer or an operator"
+    assert who_may(May.CONDUCT_DRILL) == "QA, an engineer or an operator"
+    assert who_may(May.SIGN_AS_QA) == "QA"

@@ -6,6 +6,7 @@ from rollout.domain.courses import MOST_STEPS, courses, weakest
 from rollout.domain.eprocess import threshold
 from rollout.domain.evaluations import Evaluation, evaluate
 from rollout.domain.evidence import LATENCY
+from rollout.domain.looks import LookPlan
 from tests.rollout.evidence import a_row, asking, facts_of
 
 
@@ -69,3 +70,30 @@ def test_without_a_run_everything_is_possible():
 
     assert [step.runs for step in course.steps] == [0]
     assert (course.last.possible.lower, course.last.possible.upper) == (0, 1)
+
+
+def test_what_is_not_proven_says_how_many_more_passes_in_a_row_would_do():
+    (course,) = courses(judged("PPPFPP?P", bar=0.7))
+    (proven,) = courses(judged("P" * 40))
+
+    (enough,) = courses(judged("PPPFPP?P" + "P" * course.to_go, bar=0.7))
+    (short,) = courses(judged("PPPFPP?P" + "P" * (course.to_go - 1), bar=0.7))
+    assert enough.proof.is_proven
+    assert (short.proof.is_proven, short.to_go) == (False, 1)
+    assert proven.to_go is None
+
+
+def test_with_planned_looks_the_passes_reach_to_the_next_look_that_would_do():
+    looks = LookPlan((20, 40))
+
+    (early,) = courses(judged("P" * 15, bar=0.7, looks=looks))
+    (lost,) = courses(judged("F" * 30, bar=0.7, looks=looks))
+
+    assert early.to_go == 5
+    assert lost.to_go is None
+
+
+def test_no_number_of_passes_is_told_where_none_would_do_in_time():
+    (course,) = courses(judged("F" * 9, max_runs=10))
+
+    assert course.to_go is None

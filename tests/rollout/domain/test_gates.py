@@ -4,7 +4,7 @@ import pytest
 
 from portal.errors import Conflict
 from rollout.domain.fallback import offer
-from rollout.domain.gates import RETRY_CAPS, GateStatus, first_failure, judge
+from rollout.domain.gates import RETRY_CAPS, GateStatus, bounds_of, first_failure, judge
 from rollout.domain.sanitising import NO_REASON, sanitise
 from tests.rollout.documents import a_manifest, some_gates
 
@@ -180,3 +180,18 @@ def test_sanitising_equals_the_research_systems_own(shared):
 
     for vector in vectors:
         assert sanitise(vector["input"]) == vector["output"]
+
+
+def test_metrics_have_the_limits_that_are_known_of_them():
+    of_manifest = {"max_summary_kb": 5}
+
+    assert bounds_of("C", is_no_web=False, limits={}) == {
+        "validated_url_rate": "at least 0.9",
+        "invalid_url_rate": "at most 0.1",
+        "uncategorized_url_rate": "at most 0",
+    }
+    assert bounds_of("C", is_no_web=True, limits={}) == {}
+    assert bounds_of("D", is_no_web=True, limits=of_manifest) == {
+        "summary_count_ratio": "at least 0.9",
+        "max_summary_kb": "at most 5",
+    }

@@ -145,7 +145,7 @@ def test_spans_retries_and_metrics_are_read_by_people():
         "never",
     ]
     metrics = {"validated_url_rate": 0.912345, "total": 12, "is_fine": True}
-    assert measured(metrics, most=2) == [
-        ("validated url rate", "0.9123"),
-        ("total", "12"),
+    assert measured(metrics, most=2, bounds={"validated_url_rate": "at least 0.9"}) == [
+        ("validated url rate", "0.9123", "at least 0.9"),
+        ("total", "12", ""),
     ]
