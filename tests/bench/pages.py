@@ -10,7 +10,7 @@ from tests.faults.conftest import Portal
 
 MOST_OF_BARE, MOST_GROWTH = 20.0, 1.5
 # Runs, and lines of the ledger: a hundred times as many of both.
-FEW, MANY = (1_000, 10_000), (100_000, 1_000_000)
+NONE, FEW, MANY = (1_000, 1), (2_000, 10_000), (101_000, 1_000_000)
 SHOWN = 3
 
 FILL = """
@@ -83,7 +83,7 @@ def figures() -> Iterator[dict[str, object]]:
         try:
             portal.manage("migrate", "--verbosity", "0")
             portal.manage("shell", "--no-imports", code=FILL)
-            _fill(portal, (1, 1), FEW)
+            _fill(portal, NONE, FEW)
             few = _measured(portal, [])
             yield _beside_bare(few)
             _fill(portal, FEW, MANY)

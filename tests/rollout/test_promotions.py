@@ -107,11 +107,11 @@ def test_a_plan_does_not_go_back_by_itself_into_what_was_rolled_back():
 def test_a_proven_stage_is_promotable_again_after_a_hold_without_another_run():
     stage = a_proven_stage()
     stages.hold(stage.pk, by=an_actor("operator"), reason="a look")
-    assert judge(stage).verdict == Verdict.PROMOTE
+    assert judge(stage).verdict == Verdict.AWAIT_APPROVAL
     assert state_of(stage) == StageState.HOLDING
 
     confirmed(stages.request_resume(stage.pk, by=an_actor("engineer"), reason="fine"))
-    judge(stage)
+    assert judge(stage).verdict == Verdict.PROMOTE
 
     assert state_of(stage) == StageState.PROMOTABLE
 
