@@ -18,7 +18,13 @@ await OpenFeature.setProviderAndWait(
 );
 const client = OpenFeature.getClient();
 // What sticks to its bucket is the targetingKey.
-const context = { targetingKey: "run-1", team: "alpha", mode: "standard" };
+const context = {
+  targetingKey: "run-1",
+  team: "alpha",
+  mode: "standard",
+  query_class: "fixture_replay",
+  sensitivity: "no_web",
+};
 
 // The second argument holds where the portal does not answer.
 const enabled = await client.getBooleanDetails("PAI_DR_CLI_ENABLED", false, context);

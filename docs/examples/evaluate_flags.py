@@ -18,7 +18,15 @@ api.set_provider(
 )
 client = api.get_client()
 # What sticks to its bucket is the first argument, the targetingKey.
-context = EvaluationContext("run-1", {"team": "alpha", "mode": "standard"})
+context = EvaluationContext(
+    "run-1",
+    {
+        "team": "alpha",
+        "mode": "standard",
+        "query_class": "fixture_replay",
+        "sensitivity": "no_web",
+    },
+)
 
 # The second argument holds where the portal does not answer.
 is_enabled = client.get_boolean_details("PAI_DR_CLI_ENABLED", False, context)

@@ -42,6 +42,8 @@ FILES = {  # what the guides name, to be fetched by its name
 }
 SHOWN = "examples/"  # what is shown where a paragraph names nothing else
 WRITTEN_FOR = "http://localhost:8000"
+# The list of operations takes every anchor for its own and goes to the top for it.
+SCRIPT_SETTINGS = "{deepLinking: /^(#[/].*)?$/.test(location.hash)}"
 _ONLY_A_LINK = ["link_open", "text", "link_close"]
 _CODE = re.compile(r"`([A-Z][A-Z_]+)`")
 _REMARK = re.compile(r"\A<!--.*?-->\s*")  # for whoever edits the page
@@ -56,7 +58,9 @@ class ApiDocsView(SpectacularSwaggerSplitView):
     @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         response = super().get(request, *args, **kwargs)
-        if "swagger_ui_css" in response.data:  # else it is the script
+        if "settings" in response.data:
+            response.data["settings"] = SCRIPT_SETTINGS
+        else:
             origin = escape(request.build_absolute_uri("/").rstrip("/"))
             contents, text = guides()
             response.data["contents"] = contents

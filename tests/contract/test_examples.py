@@ -44,7 +44,7 @@ def a_root(place, run_id: str):
 def reported(portal: LivePortal, *command: str) -> list[str]:
     done = subprocess.run(
         command,
-        env=os.environ | {"PORTAL": portal.url, "TOKEN": portal.a_token(command[0])},
+        env=os.environ | {"PORTAL": portal.url, "TOKEN": portal.a_token(command[-1])},
         capture_output=True,
         text=True,
         check=False,
@@ -79,6 +79,37 @@ def test_the_typescript_example_has_its_types_and_reports_a_run(portal, tmp_path
     said = reported(portal, "node", str(tmp_path / "report_run.mjs"), str(root))
 
     assert_reported(portal, said, "from-typescript", root)
+
+
+def test_the_python_example_evaluates_flags(portal):
+    pytest.importorskip("openfeature.contrib.provider.ofrep")
+
+    said = reported(portal, sys.executable, str(EXAMPLES / "evaluate_flags.py"))
+
+    assert_evaluated(portal, said, "False")
+
+
+@pytest.mark.skipif(
+    shutil.which("node") is None or not TSC.exists(),
+    reason="`make test-contract` installs TypeScript, given Node",
+)
+def test_the_typescript_example_has_its_types_and_evaluates_flags(portal, tmp_path):
+    (tmp_path / "node_modules").symlink_to(NODE / "node_modules")
+    source = shutil.copy(EXAMPLES / "evaluate_flags.mts", tmp_path)
+    compiled = subprocess.run(
+        [str(TSC), *STRICT, source], capture_output=True, text=True, check=False
+    )
+    assert compiled.returncode == 0, compiled.stdout
+
+    said = reported(portal, "node", str(tmp_path / "evaluate_flags.mjs"))
+
+    assert_evaluated(portal, said, "false")
+
+
+def assert_evaluated(portal: LivePortal, said: list[str], false: str) -> None:
+    service = portal.client(portal.a_token(f"reader of {false}"))
+    flag = service.get("/api/v1/flags/PAI_DR_CLI_MAX_WAVE1_AGENTS").json()
+    assert said == [f"enabled: {false} (NOT_STARTED)", f"agents: {flag['default']}"]
 
 
 def assert_reported(portal: LivePortal, said: list[str], run_id: str, root) -> None:

@@ -56,6 +56,12 @@ def test_nothing_else_of_the_host_is_given_away(client):
         assert client.get(f"/api/docs/{name}").status_code == 404
 
 
+def test_an_anchor_of_the_guide_is_left_to_the_browser(client):
+    script = client.get("/api/docs?script=").content.decode()
+
+    assert "deepLinking: /^(#[/].*)?$/.test(location.hash)" in script
+
+
 def test_remarks_for_whoever_edits_a_page_are_not_shown(page):
     assert "make reference" not in page
     assert set(GUIDES) <= set(anchors(page))
