@@ -242,21 +242,6 @@ ACTS = (
         "It begins anew: its milestones are taken back, its timers run again.",
         is_dangerous=True,
     ),
-    _move(
-        domain.Act.CANCEL,
-        "Cancel: it was none",
-        "The incident is cancelled.",
-        "It counts in no figure, and nothing can be added afterwards.",
-        is_dangerous=True,
-    ),
-    Act(
-        name="note",
-        title="Add a note",
-        may=May.WORK_INCIDENT,
-        perform=_note,
-        form=NoteForm,
-        hidden=_is_over,
-    ),
     Act(
         name="record_step",
         title="Record a step",
@@ -266,7 +251,14 @@ ACTS = (
         hidden=lambda incident, actor: _is_over(incident, actor) or not incident.steps,
         effects=lambda incident: ["Recording a step again adds; the newest counts."],
     ),
-    break_glass.INCIDENT_ACT,
+    Act(
+        name="note",
+        title="Add a note",
+        may=May.WORK_INCIDENT,
+        perform=_note,
+        form=NoteForm,
+        hidden=_is_over,
+    ),
     Act(
         name="follow_runbook",
         title="Follow a runbook",
@@ -333,4 +325,13 @@ ACTS = (
         effects=lambda incident: ["Every revision is kept."],
         basis=Basis(mark=_revision, since=_written_since),
     ),
+    # Last, as a thumb in a hurry should not find them first.
+    _move(
+        domain.Act.CANCEL,
+        "Cancel: it was none",
+        "The incident is cancelled.",
+        "It counts in no figure, and nothing can be added afterwards.",
+        is_dangerous=True,
+    ),
+    break_glass.INCIDENT_ACT,
 )
