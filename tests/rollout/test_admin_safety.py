@@ -170,7 +170,7 @@ def test_the_way_from_a_red_check_to_being_on_call(client):
     assert "Now nobody is on call." in asked
     assert OnCall.objects.get().person == person
     assert "✓ green On call" in words(read(client, stage))
-    assert f"{person} is on call until" in words(
+    assert f"Now {person} is on call, until" in words(
         client.get(check.link).content.decode()
     )
 
