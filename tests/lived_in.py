@@ -11,7 +11,7 @@ from portal.domain.notifications import EndpointKind
 from portal.domain.roles import Role
 from portal.models import Authentication, Person
 from portal.services import actors, approvals, endpoints, people
-from rollout.models import Change, Freeze, Stage
+from rollout.models import Freeze, Stage
 from rollout.services import (
     changes,
     configuration,
@@ -80,12 +80,12 @@ def a_settled_person(*roles: str, name: str) -> Person:
 
 
 def propose_more_runs() -> None:
-    """A change that waits for an architect."""
+    """A change of the engineer's that waits for an architect."""
     plan = configuration.read(rollouts.find(KEY))["stages"]["broad-rollout"]["plan"]
     runs = plan["max_runs"] + 10
     where = "/stages/broad-rollout/plan/max_runs"
     patch = [{"op": "replace", "path": where, "value": runs}]
-    engineer = an_actor("engineer", name=f"Proposer {Change.objects.count()}")
+    engineer = actors.for_person(Person.objects.get(username="the-engineer"))
     changes.propose(KEY, proposals.patch(patch), by=engineer, reason="More runs.")
 
 
