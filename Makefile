@@ -45,7 +45,7 @@ test-contract: .venv/contract $(NODE)/node_modules/.package-lock.json ## Have st
 	$(BIN)/python -m pytest -m contract $(ARGS)
 
 test-browser: .venv/browser ## Work on pages in a real browser (CHROMIUM=/usr/bin/chromium)
-	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
+	$(BIN)/python -m pytest -m browser $(or $(ARGS),tests/browser)
 
 screenshots: .venv/browser ## A picture of every page, wide and narrow, light and dark
 	$(BIN)/python -m tests.browser.screenshots
