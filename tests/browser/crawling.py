@@ -1,12 +1,9 @@
 """What a browser says of a page, and where its links lead."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 from urllib.parse import urljoin, urlsplit
-
-from tests.pages import reachable
 
 DESKTOP = {"width": 1280, "height": 1000}
 PHONE = {"width": 390, "height": 844}
@@ -93,6 +90,7 @@ class Window:
     def is_seen_as(self, size: dict[str, int], scheme: str) -> None:
         """Show the page that is open in another size and scheme."""
         self.page.set_viewport_size(size)
+        self.page.emulate_media(color_scheme=scheme)
         script = "is => document.documentElement.classList.toggle('dark', is)"
         self.page.evaluate(script, scheme == "dark")
 
@@ -138,13 +136,3 @@ class Window:
 
     def _loaded(self, told: dict[str, Any]) -> None:
         self.seen.transferred += int(told["encodedDataLength"])
-
-
-def crawled(window: Window) -> Iterator[str]:
-    """One page of each kind that this window can reach from the start page."""
-
-    def links_of(path: str) -> list[str]:
-        window.page.goto(f"{window.url}{path}", wait_until="domcontentloaded")
-        return window.links()
-
-    return reachable(links_of)
