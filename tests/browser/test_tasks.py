@@ -144,11 +144,12 @@ def test_an_operator_takes_the_fallback_of_a_run_that_failed(somebody):
     operator.reads(re.compile("standard workflow", re.IGNORECASE))
 
 
-def test_an_operator_opens_an_incident_and_acknowledges_it(somebody):
+def test_an_operator_opens_an_incident_and_acknowledges_it(somebody, portal):
     operator = somebody("operator")
     operator.opens("/admin/drills/incident/")
 
-    title = f"Sources do not answer, at {operator.window.size['width']}"
+    number = portal.query("SELECT count(*) FROM drills_incident")[0][0]
+    title = f"Sources do not answer, {number}"
     operator.does("Open an incident", title=title, severity="3")
     operator.presses("Acknowledge")
     operator.does("Add a note", reason="Somebody at the provider is looking.")
