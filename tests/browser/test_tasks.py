@@ -15,6 +15,9 @@ pytestmark = pytest.mark.browser
 expect = browser.expect
 
 
+THE_ENGINEER = "SELECT id FROM portal_person WHERE username = 'the-engineer'"
+
+
 class Worker:
     """Somebody in a window of their own."""
 
@@ -205,7 +208,11 @@ def test_an_administrator_lets_a_service_in(somebody, portal):
     administrator.opens("/admin/portal/apitoken/")
 
     administrator.does(
-        "Make a token", name=f"service {number}", rollout=KEY, scopes="read"
+        "Make a token",
+        name=f"service {number}",
+        owner=str(portal.query(THE_ENGINEER)[0][0]),
+        rollout=KEY,
+        scopes="read",
     )
 
     administrator.reads(re.compile("once"))
