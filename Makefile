@@ -27,7 +27,7 @@ endif
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-faults test-contract test-browser screenshots icons bench check lint format types requirements reference clean
+.PHONY: help run test test-faults test-contract test-browser test-pages screenshots icons bench check lint format types requirements reference clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,7 +45,10 @@ test-contract: .venv/contract $(NODE)/node_modules/.package-lock.json ## Have st
 	$(BIN)/python -m pytest -m contract $(ARGS)
 
 test-browser: .venv/browser ## Work on pages in a real browser (CHROMIUM=/usr/bin/chromium)
-	$(BIN)/python -m pytest -m browser $(or $(ARGS),tests/browser)
+	$(BIN)/python -m pytest -m "browser and not pages" $(or $(ARGS),tests/browser)
+
+test-pages: .venv/browser ## Look at every page in a browser, and for what is not accessible
+	$(BIN)/python -m pytest -m pages $(or $(ARGS),tests/browser)
 
 screenshots: .venv/browser ## A picture of every page, wide and narrow, light and dark
 	$(BIN)/python -m tests.browser.screenshots

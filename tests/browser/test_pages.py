@@ -9,7 +9,7 @@ from tests.pages import reachable
 
 pytest.importorskip("playwright.sync_api")
 axe_playwright = pytest.importorskip("axe_playwright_python.sync_playwright")
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.pages]
 
 FEWEST_KINDS = 100  # of pages; a crawl that finds less has lost its way
 MOST_BYTES = 500_000
