@@ -1,4 +1,4 @@
-"""Request ids, and for every request one line in the log and one more counted."""
+"""Request ids, a line in the log and a count for every request, and what it reads."""
 
 import re
 import time
@@ -9,6 +9,7 @@ import uuid_utils
 from django.http import HttpRequest, HttpResponse
 
 from portal.services.metrics import HTTP_REQUESTS, HTTP_SECONDS
+from portal.services.reading import one_answer
 
 log = structlog.get_logger(__name__)
 ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._:-]{8,64}\Z")
@@ -46,6 +47,19 @@ class RequestIds:
                 )
         response["X-Request-ID"] = request_id
         return response
+
+
+class ReadOnce:
+    """Have what a page needs in many places read once, where it changes nothing."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method not in ("GET", "HEAD"):
+            return self.get_response(request)
+        with one_answer():
+            return self.get_response(request)
 
 
 def _count(request: HttpRequest, status: int, took: float) -> None:

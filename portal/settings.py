@@ -95,6 +95,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
+    "portal.requests.ReadOnce",
 ]
 ROOT_URLCONF = "portal.urls"
 ASGI_APPLICATION = "portal.asgi.application"
@@ -366,7 +367,11 @@ UNFOLD = {
         ]
     },
     "STYLES": ["/static/portal/portal.css"],
-    "SCRIPTS": ["/static/portal/live.js", "/static/portal/everywhere.js"],
+    "SCRIPTS": [
+        "/static/portal/live.js",
+        "/static/portal/everywhere.js",
+        "/static/portal/tables.js",
+    ],
     "COLORS": {
         "primary": {
             "50": "239 246 255",

@@ -14,7 +14,6 @@ from drills.admin.gate_forms import (
     WaiverForm,
     said_of,
 )
-from drills.domain.packs import Row
 from drills.domain.signoffs import VALID_FOR, SigningRole, Verdict
 from drills.models import Delegation, ReleaseGate, Signoff
 from drills.services import (
@@ -26,7 +25,7 @@ from drills.services import (
     waivers,
 )
 from drills.services.delegations import ACT_OF
-from drills.services.signatures import Round
+from drills.services.signatures import Round, round_of
 from drills.services.sources import rows_of
 from portal.admin.acts import Act, Basis, Done, Shown
 from portal.domain.canonical import digest_of
@@ -68,10 +67,7 @@ def _cannot_sign(gate: ReleaseGate, actor: Actor, role: SigningRole) -> bool:
 
 
 def _newest(gate: ReleaseGate) -> Round:
-    """What the page looks at, once for each answer; the act itself looks again."""
-    known = getattr(gate, "_looked_at", None)
-    if known is not None:
-        return known
+    """What is signed."""
     pack = packs.newest(gate)
     if pack is None:
         raise WrongMoment(
@@ -79,8 +75,7 @@ def _newest(gate: ReleaseGate) -> Round:
             possible=["assemble a pack"],
         )
     pack.gate = gate
-    gate._looked_at = Round(pack)
-    return gate._looked_at
+    return round_of(pack)
 
 
 def _draft(
@@ -173,12 +168,11 @@ def _number(gate: ReleaseGate) -> str:
     return f"{pack.number} ({pack.pack_hash[:19]}…)" if pack else "none"
 
 
-def evidence_of(gate: ReleaseGate, rows: list[Row] | None = None) -> dict[str, Any]:
+def evidence_of(gate: ReleaseGate) -> dict[str, Any]:
     """The rubric, each item with the evidence that is in the newest pack, and now."""
     pack = packs.newest(gate)
     said = packs.said_in(pack)["evidence"] if pack else []
     known = {each["key"]: each for each in said}
-    rows = rows_of(gate) if rows is None else rows
     return {
         "pack": pack,
         "items": [
@@ -191,7 +185,7 @@ def evidence_of(gate: ReleaseGate, rows: list[Row] | None = None) -> dict[str, A
                         "is_other": row.requirement.key in known
                         and known[row.requirement.key]["digest"] != row.digest,
                     }
-                    for row in rows
+                    for row in rows_of(gate)
                     if row.requirement.item == item.key
                 ],
             }

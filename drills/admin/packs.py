@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 
 from drills.models import EvidencePack
 from drills.services import pack_reports
-from drills.services.signatures import Round
+from drills.services.signatures import round_of
 from portal.admin.governed import GovernedAdmin
 
 
@@ -42,6 +42,6 @@ class EvidencePackAdmin(GovernedAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         pack = self.get_object(request, object_id)
-        shown = pack_reports.of_round(Round(pack)) if pack is not None else {}
+        shown = pack_reports.of_round(round_of(pack)) if pack is not None else {}
         context = {**(extra_context or {}), **shown}
         return super().change_view(request, object_id, form_url, context)

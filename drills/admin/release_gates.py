@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from django.contrib import admin
@@ -19,7 +20,6 @@ from drills.admin.gate_acts import (
     page_of,
 )
 from drills.domain import signoffs as domain
-from drills.domain.packs import Row
 from drills.domain.signoffs import Obstacle, Signer, SigningRole
 from drills.models import (
     Availability,
@@ -39,7 +39,7 @@ from drills.services import (
 from drills.services.delegations import ACT_OF
 from drills.services.release_gates import CHANGE_GATE
 from drills.services.signatures import Round
-from drills.services.sources import Sources, rows_of
+from drills.services.sources import Sources, sources_of
 from drills.services.waivers import WAIVE
 from portal import clock
 from portal.admin.acts import Act, Shown
@@ -47,7 +47,7 @@ from portal.admin.approvals import Explained, explain
 from portal.admin.governed import GovernedAdmin
 from portal.domain.approvals import ApprovalState
 from portal.domain.roles import May, who_may
-from portal.models import Actor, Approval, Person
+from portal.models import Actor, Approval
 from portal.services.access import may
 from portal.sessions import actor_of
 from portal.streams import stream_url
@@ -108,13 +108,12 @@ class ReleaseGateAdmin(GovernedAdmin):
 
 def _page_of(gate: ReleaseGate, reader: Actor) -> dict[str, Any]:
     """Everything that signers look at."""
-    sources = Sources(gate, clock.now())
-    rows = rows_of(gate, sources=sources)
-    standing = signatures.of_gate(gate, rows)
+    sources = sources_of(gate)
+    standing = signatures.of_gate(gate)
     pack = packs.newest(gate)
-    found = Round(pack, rows) if pack else None
-    if found is not None:
-        found.pack.gate = gate
+    if pack is not None:
+        pack.gate = gate
+    found = signatures.round_of(pack) if pack else None
     stage = rollouts.last_stage(gate.rollout)
     is_last_gate = gate.letter == availability.LETTER and stage is not None
     against = _against(found, sources)
@@ -125,8 +124,8 @@ def _page_of(gate: ReleaseGate, reader: Actor) -> dict[str, Any]:
         "gate": gate,
         "standing": standing,
         "round": found,
-        "rounds": _rounds(gate, rows),
-        "evidence": evidence_of(gate, rows),
+        "rounds": list(islice(signatures.rounds_of(gate), SHOWN)),
+        "evidence": evidence_of(gate),
         "files": _told(found),
         "since_signature": _since(standing.round, found),
         "orders": orders,
@@ -163,16 +162,6 @@ def _told(found: Round | None) -> list[str]:
     return [path for path in sorted(names) if path.startswith(folders)]
 
 
-def _rounds(gate: ReleaseGate, rows: list[Row]) -> list[Round]:
-    """The rounds that somebody has signed, newest first, as they stand now."""
-    signed = gate.packs.filter(signoffs__isnull=False).distinct().order_by("-number")
-    rounds = []
-    for pack in signed[:SHOWN]:
-        pack.gate = gate
-        rounds.append(Round(pack, rows))
-    return rounds
-
-
 def _since(signed: Round | None, newest: Round | None) -> list[dict[str, str]]:
     """What the newest pack says otherwise than the one that was signed last."""
     if signed is None or newest is None or signed.pack.pk == newest.pack.pk:
@@ -205,11 +194,7 @@ def _against(found: Round | None, sources: Sources) -> Against:
 def _who(against: Against) -> Iterable[dict[str, Any]]:
     """Everybody who holds a role that signs, and what stands against each."""
     for role in SigningRole:
-        holders = Person.objects.filter(
-            role_grants__role=role, role_grants__revoked_at=None, is_active=True
-        )
-        for person in holders.order_by("username")[:SHOWN]:
-            signer, _ = signatures.signer(person, role)
+        for person, signer in signatures.holders(role, most=SHOWN):
             yield {
                 "person": person,
                 "role": CALLED[role],
@@ -271,7 +256,7 @@ class SignoffAdmin(GovernedAdmin):
         signoff = self.get_object(request, object_id)
         context = {**(extra_context or {})}
         if signoff is not None:
-            found = Round(signoff.pack)
+            found = signatures.round_of(signoff.pack)
             context["standing"] = next(
                 each for each in found.standings if each.signoff.pk == signoff.pk
             )

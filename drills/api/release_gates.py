@@ -17,7 +17,7 @@ from drills.services import (
     signatures,
     waivers,
 )
-from drills.services.signatures import Round
+from drills.services.signatures import round_of
 from drills.services.sources import rows_of
 from portal.api.idempotency import idempotent
 from portal.api.views import Asked, Because
@@ -124,7 +124,7 @@ class SignoffShape(serializers.ModelSerializer):
 
     def _lapse(self, signoff: Signoff):
         if not hasattr(signoff, "found_lapse"):
-            standings = Round(signoff.pack).standings
+            standings = round_of(signoff.pack).standings
             signoff.found_lapse = next(
                 each.lapse for each in standings if each.signoff.pk == signoff.pk
             )

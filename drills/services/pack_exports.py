@@ -22,7 +22,7 @@ from drills.domain.packs import MANIFEST
 from drills.domain.verbs import Verb
 from drills.models import EvidencePack, VerificationVerdict
 from drills.services import pack_reports, packs
-from drills.services.signatures import Round, Standing
+from drills.services.signatures import Standing, round_of
 from portal.domain.canonical import canonical, digest
 from portal.domain.roles import May
 from portal.errors import Unavailable, WrongMoment
@@ -74,7 +74,7 @@ def prepare(pack_hash: str, *, by: Actor, reason: str) -> Prepared:
     """Put together what stands around a pack, and write down that it is taken."""
     pack = packs.find(pack_hash)
     require(by, May.READ, rollout=pack.gate.rollout.key)
-    found = Round(pack)
+    found = round_of(pack)
     made = {
         MANIFEST: pack.manifest.encode(),
         SIGNOFFS: canonical([signature(each) for each in found.standings]),

@@ -12,7 +12,7 @@ from drills.domain.packs import File, Row
 from drills.domain.verbs import Verb
 from drills.models import EvidencePack, PackOrder, PackParticipant, ReleaseGate
 from drills.services import involved, pack_files, release_gates
-from drills.services.sources import Sources, rows_of, serious
+from drills.services.sources import Sources, serious, sources_of
 from portal import clock
 from portal.domain.roles import May
 from portal.errors import NotFound, WrongMoment
@@ -20,6 +20,7 @@ from portal.models import Actor
 from portal.services.access import require
 from portal.services.jobs import enqueue
 from portal.services.ledger import record
+from portal.services.reading import read_once
 from rollout.services import snapshots
 
 ASSEMBLE_JOB = "drills.jobs.assemble_pack"
@@ -75,8 +76,8 @@ def assemble(order_id: int, *, by: Actor, reason: str) -> EvidencePack:
     known = EvidencePack.objects.filter(order=asked).first()
     if known is not None:
         return known
-    sources = Sources(gate, clock.now())
-    rows = rows_of(gate, sources=sources)
+    sources = sources_of(gate)
+    rows = sources.rows
     people = involved.in_evidence(gate, sources)
     involved.add_submitter(people, asked)
     files = list(pack_files.of(gate, sources))
@@ -172,6 +173,7 @@ def files_of(pack: EvidencePack) -> Iterator[File]:
         yield File(path, each["digest"], each["size"])
 
 
+@read_once
 def newest(gate: ReleaseGate) -> EvidencePack | None:
     """The last pack of a gate, complete or not."""
     return gate.packs.order_by("-number").first()

@@ -1,6 +1,6 @@
 """Whether signatures count: worked out anew from the tables, whenever one is used."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -32,7 +32,7 @@ from drills.models import (
     SignoffLapse,
 )
 from drills.services import packs, release_gates
-from drills.services.sources import rows_of, serious
+from drills.services.sources import Sources, serious, sources_of
 from portal import clock
 from portal.domain.roles import May
 from portal.models import Actor, Person, RoleGrant
@@ -40,6 +40,7 @@ from portal.services import heartbeats
 from portal.services.access import require
 from portal.services.jobs import enqueue
 from portal.services.ledger import record
+from portal.services.reading import read_once
 
 LOOK_JOB = "drills.jobs.look_at_signatures"
 EVERY = timedelta(seconds=30)
@@ -62,18 +63,15 @@ class Standing:
 
 @dataclass
 class Round:
-    """A pack with what it holds, what is there now, and who has signed it.
-
-    Whoever has read the evidence map already brings it along as `known`.
-    """
+    """A pack with what it holds, what is there now, and who has signed it."""
 
     pack: EvidencePack
-    known: list[Row] | None = None
+    sources: Sources  # which the rounds of a gate share
 
-    @cached_property
+    @property
     def rows(self) -> list[Row]:
         """The evidence map as it is now."""
-        return rows_of(self.pack.gate) if self.known is None else self.known
+        return self.sources.rows
 
     @cached_property
     def differences(self) -> tuple[Difference, ...]:
@@ -182,22 +180,34 @@ class GateStanding:
     says: str
 
 
-def of_gate(gate: ReleaseGate, known: list[Row] | None = None) -> GateStanding:
-    """The newest round that was rejected or is signed decides."""
-    rounds = gate.packs.filter(signoffs__isnull=False).distinct().order_by("-number")
-    newest: Round | None = None
-    for pack in rounds[:MOST_ROUNDS]:
+@read_once
+def round_of(pack: EvidencePack) -> Round:
+    """A pack as it stands now."""
+    return Round(pack, sources_of(pack.gate))
+
+
+def rounds_of(gate: ReleaseGate) -> Iterator[Round]:
+    """The packs of a gate that somebody has signed, the newest first."""
+    signed = gate.packs.filter(signoffs__isnull=False).distinct().order_by("-number")
+    for pack in signed[:MOST_ROUNDS]:
         pack.gate = gate
-        known = rows_of(gate) if known is None else known
-        found = Round(pack, known)
+        yield round_of(pack)
+
+
+@read_once
+def of_gate(gate: ReleaseGate) -> GateStanding:
+    """The newest round that was rejected or is signed decides."""
+    newest: Round | None = None
+    for found in rounds_of(gate):
         newest = newest or found
+        number = found.pack.number
         if found.rejection is not None:
             said = found.rejection
-            says = f"{said.name} ({said.role}) asks for changes to pack {pack.number}"
+            says = f"{said.name} ({said.role}) asks for changes to pack {number}"
             return GateStanding(found, False, says)
         if found.is_signed:
             names = " and ".join(each.signoff.name for each in found.standings)
-            says = f"pack {pack.number} is signed by {names}"
+            says = f"pack {number} is signed by {names}"
             return GateStanding(found, True, says)
     if newest is None:
         return GateStanding(None, False, "nobody has signed it yet")
@@ -234,6 +244,17 @@ def signer(
         .first()
     )
     return _signer(person, role, grant, delegation), grant
+
+
+def holders(role: SigningRole, *, most: int) -> list[tuple[Person, Signer]]:
+    """Who may sign in a role by a grant of their own, by name, `most` at most."""
+    grants = RoleGrant.objects.filter(
+        role=role, revoked_at=None, person__is_active=True
+    ).select_related("person", *_GRANTED_BY)
+    return [
+        (each.person, _signer(each.person, role, each, None))
+        for each in grants.order_by("person__username")[:most]
+    ]
 
 
 _GRANTED_BY = (
@@ -310,10 +331,10 @@ def look(gate_id: int, *, by: Actor, reason: str) -> list[SignoffLapse]:
     gate = release_gates.locked(gate_id)
     made = []
     of_gate = _unlapsed().filter(pack__gate=gate).values_list("pack", flat=True)
-    rows = rows_of(gate)
+    sources = sources_of(gate)
     for pack in gate.packs.filter(pk__in=set(of_gate)).order_by("number"):
         pack.gate = gate
-        for each in Round(pack, rows).standings:
+        for each in Round(pack, sources).standings:
             is_known = hasattr(each.signoff, "lapse")
             if each.lapse is not None and not is_known:
                 made.append(_note(each.signoff, each.lapse, by=by, reason=reason))

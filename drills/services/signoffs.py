@@ -18,7 +18,7 @@ from drills.domain.signoffs import (
 from drills.domain.verbs import Verb
 from drills.models import Delegation, Signoff
 from drills.services import delegations, packs, release_gates, signatures
-from drills.services.signatures import Round
+from drills.services.signatures import Round, round_of
 from portal import clock
 from portal.domain.canonical import digest
 from portal.domain.redaction import redact
@@ -61,7 +61,7 @@ def draft(
             "Only a person signs, in the admin, not a token or the system.",
             code="PERSON_REQUIRED",
         )
-    found = Round(packs.find(pack_hash))
+    found = round_of(packs.find(pack_hash))
     _check_pack(found, role)
     delegation = _delegation(delegation_id, role, by.person)
     signer, grant = signatures.signer(by.person, role, delegation)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, Max, OuterRef, Q, prefetch_related_objects
 
 from drills.domain import drills as practice
 from drills.domain import release_gates as domain
@@ -16,11 +16,19 @@ from drills.domain.incidents import ACTIVE, BLOCKING, Kind
 from drills.domain.packs import Row, Waived
 from drills.domain.release_gates import Reading, Requirement, Source
 from drills.domain.scenarios import PLANS, Scenario
-from drills.models import Drill, Incident, ReleaseGate, VerificationRun, Waiver
+from drills.models import (
+    Drill,
+    Incident,
+    ReleaseGate,
+    VerificationResult,
+    VerificationRun,
+    Waiver,
+)
 from drills.services import captures, drills, standing, verification
 from drills.services.standing import Standing
 from portal import clock
 from portal.domain.canonical import digest_of
+from portal.services.reading import read_once
 from rollout.domain.flags import ENABLED, without_credentials
 from rollout.domain.judgements import Verdict
 from rollout.domain.runs import RunKind
@@ -44,6 +52,19 @@ class Sources:
 
     gate: ReleaseGate
     now: datetime
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """Every requirement of the gate with what its source says."""
+        waived = waivers_of(self.gate, at=self.now)
+        return [
+            Row(
+                each,
+                self.read(each),
+                waived.get(each.key) if each.is_waivable else None,
+            )
+            for each in self.gate.gate.requirements
+        ]
 
     @cached_property
     def configured(self) -> dict[str, Any]:
@@ -70,7 +91,10 @@ class Sources:
     @cached_property
     def standings(self) -> dict[Scenario, Standing]:
         """What the drills of each scenario say about the stage."""
-        return {each.scenario: each for each in standing.of_stage(self.stage)}
+        found = standing.of_stage(self.stage)
+        drills = [each.drill for each in found if each.drill]
+        prefetch_related_objects(drills, "conductor", "observer")
+        return {each.scenario: each for each in found}
 
     @cached_property
     def verified(self) -> VerificationRun | None:
@@ -82,21 +106,42 @@ class Sources:
         """What was said last of the attempt."""
         return evidence.latest(self.attempt) if self.attempt else None
 
+    @cached_property
+    def failed(self) -> dict[str, int]:
+        """By scenario, the last drill that has failed since the one that counts."""
+        later = Q()
+        for scenario, each in self.standings.items():
+            if each.drill is not None:
+                later |= Q(scenario=scenario, ended_at__gt=each.drill.ended_at)
+        failed = Drill.objects.filter(stage=self.stage, state=practice.State.FAILED)
+        newest = failed.filter(later).order_by().values("scenario")
+        return dict(newest.annotate(last=Max("pk")).values_list("scenario", "last"))
+
+    @cached_property
+    def results(self) -> dict[str, VerificationResult]:
+        """The checks of the newest verification run, by name."""
+        found = self.verified.results.all() if self.verified else ()
+        return {each.name: each for each in found}
+
+    @cached_property
+    def has_suite_changed(self) -> bool:
+        """Whether the hosts have another verification file than that run had."""
+        return verification.has_changed_since(self.verified)
+
     def read(self, requirement: Requirement) -> Reading:
         """What its source says of a requirement."""
         return _READ[requirement.source](self, requirement.of)
 
 
-def rows_of(gate: ReleaseGate, *, sources: Sources | None = None) -> list[Row]:
+@read_once
+def sources_of(gate: ReleaseGate) -> Sources:
+    """The sources of a gate's rollout at this moment."""
+    return Sources(gate, clock.now())
+
+
+def rows_of(gate: ReleaseGate) -> list[Row]:
     """The evidence map of a gate, as it is now: every requirement with its reading."""
-    sources = sources or Sources(gate, clock.now())
-    waived = waivers_of(gate, at=sources.now)
-    return [
-        Row(
-            each, sources.read(each), waived.get(each.key) if each.is_waivable else None
-        )
-        for each in gate.gate.requirements
-    ]
+    return sources_of(gate).rows
 
 
 def waivers_of(gate: ReleaseGate, *, at: datetime) -> dict[str, Waived]:
@@ -169,17 +214,17 @@ def _drill(sources: Sources, of: str) -> Reading:
     if drill is None:
         link = f"/admin/drills/drill/act/{of}/"
         return Reading(state=_S.MISSING, says=found.says, link=link)
-    facts = standing.facts_of(drill)
+    facts = found.looked.facts
     state, says = _S.MET if found.counts else _S.WANTING, found.says
     if facts.captured and facts.scan in (None, ScanVerdict.UNSCANNABLE):
         state = _S.UNSCANNED
-    failed = _failed_since(drill)
+    failed = sources.failed.get(found.scenario)
     if failed is not None:
         state, says = _S.WANTING, f"drill {failed} of it has failed since"
     return Reading(
         state=state,
         says=f"drill {drill.pk}: {says}",
-        rests_on=_of_drill(drill, scan=facts.scan, failed=failed),
+        rests_on=_of_drill(found, scan=facts.scan, failed=failed),
         facts={
             "conductor": str(drill.conductor),
             "observer": str(drill.observer) if drill.observer else None,
@@ -191,28 +236,18 @@ def _drill(sources: Sources, of: str) -> Reading:
     )
 
 
-def _of_drill(drill: Drill, **more: Any) -> dict[str, Any]:
-    kept = drill.captures.order_by("pk").values_list("moment", "path", "digest")
+def _of_drill(found: Standing, **more: Any) -> dict[str, Any]:
+    drill = found.drill
+    kept = [[each.moment, each.path, each.digest] for each in found.looked.captures]
     return {
         "drill": drill.pk,
         "verdict": drill.state,
         "observer": drill.observer_id,
         "fingerprint": drill.fingerprint,
         "environment": drill.environment,
-        "captures": digest_of([list(each) for each in kept]),
+        "captures": digest_of(kept),
         **more,
     }
-
-
-def _failed_since(drill: Drill) -> int | None:
-    """A drill of the same scenario that has failed after this one has passed."""
-    later = Drill.objects.filter(
-        stage_id=drill.stage_id,
-        scenario=drill.scenario,
-        state=practice.State.FAILED,
-        ended_at__gt=drill.ended_at,
-    )
-    return later.order_by("-pk").values_list("pk", flat=True).first()
 
 
 def _verification(sources: Sources, of: str) -> Reading:
@@ -220,7 +255,7 @@ def _verification(sources: Sources, of: str) -> Reading:
     if run is None:
         link = "/admin/drills/verificationrun/act/start/"
         return Reading(state=_S.MISSING, says="nothing was verified so far", link=link)
-    result = run.results.filter(name=of).first()
+    result = sources.results.get(of)
     ended = run.verdict.finished_at
     link = f"/admin/drills/verificationrun/{run.pk}/change/"
     if result is None:
@@ -229,7 +264,7 @@ def _verification(sources: Sources, of: str) -> Reading:
     state, says = _S.MET, f"run {run.pk} passed, exit {result.exit_code}"
     if result.outcome != checks.Outcome.PASSED:
         state, says = _S.WANTING, f"run {run.pk}: {result.outcome.replace('_', ' ')}"
-    elif verification.has_changed_since(run):
+    elif sources.has_suite_changed:
         state = _S.WANTING
         says = f"the verification file has changed since run {run.pk}"
     elif not checks.is_valid(ended, now=sources.now):
@@ -262,8 +297,8 @@ def _fallback(sources: Sources, of: str) -> Reading:
         says = "no workflow is named" if not workflow else f"{title}: {found.says}"
         return Reading(state=_S.MISSING, says=says, link=link)
     drill = found.drill
-    before = _captured(drill, Moment.BEFORE)
-    lost = sorted(path for path, _ in before - _captured(drill, Moment.AFTER))
+    before = _captured(found, Moment.BEFORE)
+    lost = sorted(path for path, _ in before - _captured(found, Moment.AFTER))
     state = _S.MET if found.counts and before and not lost else _S.WANTING
     says = f"to {workflow}; drill {drill.pk} kept {len(before)} artifacts"
     if lost:
@@ -275,20 +310,21 @@ def _fallback(sources: Sources, of: str) -> Reading:
     return Reading(
         state=state,
         says=says,
-        rests_on={"workflow": workflow, **_of_drill(drill), "lost": lost},
+        rests_on={"workflow": workflow, **_of_drill(found), "lost": lost},
         since=drill.ended_at,
         expires_at=found.until,
         link=f"/admin/drills/drill/{drill.pk}/change/",
     )
 
 
-def _captured(drill: Drill, moment: Moment) -> set[tuple[str, str]]:
+def _captured(found: Standing, moment: Moment) -> set[tuple[str, str]]:
     """What the run had written by then; its documents and inventory go on changing."""
-    found = drill.captures.filter(moment=moment, trouble="")
     return {
-        (path, digest)
-        for path, digest in found.values_list("path", "digest")
-        if not captures.is_about(path)
+        (each.path, each.digest)
+        for each in found.looked.captures
+        if each.moment == moment
+        and not each.trouble
+        and not captures.is_about(each.path)
     }
 
 

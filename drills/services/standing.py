@@ -1,6 +1,6 @@
 """Whether a drill counts, until when, and whether a stage has what it needs."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,12 +20,21 @@ from drills.domain.scenarios import PLANS, Scenario
 from drills.models import Drill, DrillCapture
 from drills.services import twins
 from portal import clock
+from portal.services.reading import read_once
 from rollout.domain.readiness import Check, Light
 from rollout.models import Stage
 from rollout.services import scans
 
 NAME = "Drills fresh"
 MOST_LOOKED_AT = 5  # of the drills of a scenario that passed, the newest
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a drill has captured, in the order of capturing, and what that comes to."""
+
+    captures: list[DrillCapture]
+    facts: Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,7 @@ class Standing:
     validity: Validity
     says: str
     until: datetime | None = None
+    looked: Looked | None = None  # where there is a drill
 
     @property
     def counts(self) -> bool:
@@ -46,8 +56,19 @@ class Standing:
 
 def facts_of(drill: Drill) -> Facts:
     """What decides whether a drill counts, as it is now."""
-    taken = list(drill.captures.all())
-    return facts_from(drill, taken, scans.standings({each.digest for each in taken}))
+    return _looked_at([drill])[drill.pk].facts
+
+
+def _looked_at(found: Iterable[Drill]) -> dict[int, Looked]:
+    """By drill, in three queries for however many."""
+    taken: dict[int, list[DrillCapture]] = {drill.pk: [] for drill in found}
+    for each in DrillCapture.objects.filter(drill__in=taken).order_by("pk"):
+        taken[each.drill_id].append(each)
+    read = scans.standings(each.digest for rows in taken.values() for each in rows)
+    return {
+        drill.pk: Looked(taken[drill.pk], facts_from(drill, taken[drill.pk], read))
+        for drill in found
+    }
 
 
 def facts_from(
@@ -82,26 +103,47 @@ def validity_of(drill: Drill) -> tuple[Validity, str]:
     return domain.validity(facts_of(drill), terms_of(drill.stage))
 
 
+@read_once
 def of_stage(stage: Stage) -> list[Standing]:
     """What the drills of each scenario say about a stage."""
     terms = terms_of(stage)
-    return [_best(stage, scenario, terms) for scenario in Scenario]
+    passed = _passed(stage)
+    found = {
+        scenario: Standing(scenario, None, Validity.NOT_COUNTED, "no drill has passed")
+        for scenario in Scenario
+    }
+    for place in range(MOST_LOOKED_AT):
+        drills = {
+            scenario: passed[scenario][place]
+            for scenario, best in found.items()
+            if not best.counts and place < len(passed[scenario])
+        }
+        looked_at = _looked_at(drills.values()) if drills else {}
+        for scenario, drill in drills.items():
+            each = _standing_of(drill, looked_at[drill.pk], terms)
+            best = found[scenario]
+            if best.drill is None or _ORDER[each.validity] < _ORDER[best.validity]:
+                found[scenario] = each
+    return list(found.values())
 
 
-def _best(stage: Stage, scenario: Scenario, terms: Terms) -> Standing:
-    passed = Drill.objects.filter(
-        stage=stage, scenario=scenario, state=State.PASSED
-    ).order_by("-ended_at")
-    found = Standing(scenario, None, Validity.NOT_COUNTED, "no drill has passed")
-    for drill in passed[:MOST_LOOKED_AT]:
-        facts = facts_of(drill)
-        validity, says = domain.validity(facts, terms)
-        if found.drill is None or _ORDER[validity] < _ORDER[found.validity]:
-            until = domain.counts_until(facts)
-            found = Standing(scenario, drill, validity, says, until)
-        if found.counts:
-            break
+def _passed(stage: Stage) -> dict[Scenario, list[Drill]]:
+    """The newest drills of each scenario that passed, the newest first."""
+    of_stage = Drill.objects.filter(stage=stage, state=State.PASSED)
+    newest = [
+        of_stage.filter(scenario=scenario).order_by("-ended_at")[:MOST_LOOKED_AT]
+        for scenario in Scenario
+    ]
+    found: dict[Scenario, list[Drill]] = {scenario: [] for scenario in Scenario}
+    for drill in newest[0].union(*newest[1:], all=True).order_by("-ended_at"):
+        found[Scenario(drill.scenario)].append(drill)
     return found
+
+
+def _standing_of(drill: Drill, looked: Looked, terms: Terms) -> Standing:
+    validity, says = domain.validity(looked.facts, terms)
+    until = domain.counts_until(looked.facts)
+    return Standing(Scenario(drill.scenario), drill, validity, says, until, looked)
 
 
 _ORDER = {validity: number for number, validity in enumerate(Validity)}
@@ -135,8 +177,8 @@ def drills_fresh(stage: Stage) -> Check:
 
 
 def _waits_for_observer(standing: Standing) -> bool:
-    return standing.drill is not None and (
-        domain.lacking(facts_of(standing.drill)) == [domain.NO_OBSERVER]
+    return standing.looked is not None and (
+        domain.lacking(standing.looked.facts) == [domain.NO_OBSERVER]
     )
 
 

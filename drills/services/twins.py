@@ -17,6 +17,7 @@ from portal.models import Actor, Person
 from portal.services import tokens
 from portal.services.access import require
 from portal.services.ledger import record
+from portal.services.reading import read_once
 from rollout.domain import snapshots as compiled
 from rollout.domain.directives import DirectiveKind
 from rollout.domain.edits import difference
@@ -51,6 +52,7 @@ def locked(drill_id: int) -> Drill:
     return found
 
 
+@read_once
 def fingerprint_of(stage: Stage) -> str:
     """What a drill for this stage is tried on; a twin's stage has the same."""
     return compiled.fingerprint(

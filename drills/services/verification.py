@@ -30,6 +30,7 @@ from portal.services import actors, heartbeats
 from portal.services.access import require
 from portal.services.jobs import enqueue, held
 from portal.services.ledger import record
+from portal.services.reading import read_once
 from rollout.models import Rollout
 from rollout.services import rollouts, triggers
 
@@ -194,6 +195,7 @@ def look_at_file() -> VerificationHost:
     return host
 
 
+@read_once
 def newest(rollout: Rollout) -> VerificationRun | None:
     """The last run of a rollout that has ended."""
     return (
@@ -205,6 +207,7 @@ def newest(rollout: Rollout) -> VerificationRun | None:
     )
 
 
+@read_once
 def has_changed_since(run: VerificationRun) -> bool:
     """Whether the hosts have another suite now than the one that this run carried out.
 

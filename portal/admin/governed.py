@@ -15,6 +15,7 @@ from unfold.admin import ModelAdmin
 from portal.admin.acts import ActsMixin
 from portal.domain.redaction import MASK, redact_value
 from portal.models import LedgerEntry
+from portal.services.reading import read_once
 
 MOST_COUNTED = 10_000
 MOST_VERSIONS = 50
@@ -51,6 +52,13 @@ class GovernedAdmin(ActsMixin, ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    @read_once
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Model | None:
+        """Every part of a page asks for it; they share one."""
+        return super().get_object(request, object_id, from_field)
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: Any = None

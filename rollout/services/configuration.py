@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Prefetch
 
 from portal.models import Actor
+from portal.services.reading import read_once
 from rollout.domain.bucketing import percentage_of, share_of
 from rollout.domain.configuration import Configuration
 from rollout.domain.configuration_schema import SCHEMA_NAME
@@ -25,6 +26,7 @@ _OF_TRIGGER = (
 )
 
 
+@read_once
 def read(rollout: Rollout) -> dict[str, Any]:
     """The configuration that the tables hold now, in five queries."""
     flags = rollout.flags.filter(is_live=True).prefetch_related(

@@ -9,6 +9,7 @@ from django.db.models import Count, Exists, OuterRef, Q
 
 from portal import clock
 from portal.errors import Conflict
+from portal.services.reading import read_once
 from rollout.domain import snapshots as compiled
 from rollout.domain.bucketing import BUCKETS
 from rollout.domain.canary import Facts
@@ -79,6 +80,7 @@ def later(attempt: Attempt, *, after: int, most: int) -> list[RunFacts]:
     return [_run(row, fingerprint, unversioned) for row in rows]
 
 
+@read_once
 def fingerprints(attempt: Attempt) -> tuple[str, str]:
     """The fingerprint of what runs now, and that of runs whose version is not known.
 
@@ -98,6 +100,7 @@ def fingerprints(attempt: Attempt) -> tuple[str, str]:
     )
 
 
+@read_once
 def latest(attempt: Attempt) -> Evaluation | None:
     """What was said last of an attempt."""
     return attempt.evaluations.filter(mode=Mode.LIVE).order_by("-number").first()
@@ -123,6 +126,7 @@ def check_own(evaluation: Evaluation, attempt: Attempt) -> None:
         )
 
 
+@read_once
 def unreviewed(attempt: Attempt) -> list[tuple[Run, str]]:
     """Hard gates of this attempt that failed for good and nobody has looked at.
 
@@ -147,6 +151,7 @@ def unreviewed(attempt: Attempt) -> list[tuple[Run, str]]:
     ][:MOST_UNREVIEWED]
 
 
+@read_once
 def is_reviewed(attempt: Attempt) -> bool:
     """Whether somebody has looked at a failure of this attempt."""
     return FailureReview.objects.filter(run__attempt=attempt).exists()

@@ -12,6 +12,7 @@ from portal.errors import NotAllowed, NotFound
 from portal.models import Actor, RoleGrant
 from portal.services.access import may, require
 from portal.services.ledger import record
+from portal.services.reading import read_once
 from rollout.domain import freezes as domain
 from rollout.domain.freezes import Frozen, Scope
 from rollout.domain.verbs import Verb
@@ -97,6 +98,7 @@ def lift(freeze_id: int, *, by: Actor, reason: str) -> Freeze:
     return found
 
 
+@read_once
 def on(rollout_id: int) -> list[Frozen]:
     """The freezes that are on now."""
     rows = Freeze.objects.filter(
@@ -135,6 +137,7 @@ def confirm_on_call(rollout_key: str, *, by: Actor, reason: str) -> OnCall:
     return confirmed
 
 
+@read_once
 def on_call_now(rollout_id: int) -> list[OnCall]:
     """Who is on call, each person once, whoever confirmed last first.
 

@@ -10,6 +10,7 @@ from portal.errors import NotFound
 from portal.models import Actor
 from portal.services.access import require
 from portal.services.ledger import record
+from portal.services.reading import read_once
 from rollout.domain import baseline
 from rollout.domain.stages import StageState
 from rollout.domain.verbs import Verb
@@ -31,6 +32,7 @@ def locked(rollout_id: int) -> Rollout:
     return Rollout.objects.select_for_update(no_key=True).get(pk=rollout_id)
 
 
+@read_once
 def last_stage(rollout: Rollout) -> Stage | None:
     """The stage after which nothing comes; its last step is general availability."""
     used = rollout.stages.exclude(state=StageState.DISABLED)

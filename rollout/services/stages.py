@@ -11,6 +11,7 @@ from portal.models import Actor, Approval
 from portal.services import approvals
 from portal.services.access import require
 from portal.services.ledger import record
+from portal.services.reading import read_once
 from rollout.domain import snapshots as compiled
 from rollout.domain.bucketing import percentage_of, share_of
 from rollout.domain.stages import Act, StagePlan, StageState, after
@@ -180,6 +181,7 @@ def _first_step(stage: Stage) -> int:
     return StagePlan.from_json(stage.plan).coverage_steps[0]
 
 
+@read_once
 def open_attempt(stage: Stage) -> Attempt | None:
     """The attempt that is running, if one is."""
     attempt = stage.attempts.filter(ended_at=None).first()

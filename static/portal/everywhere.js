@@ -68,23 +68,7 @@
     isGoing = event.key === "g" && !isGoing;
   });
 
-  // On a telephone the rows of a table stand below each other: each cell says what it is.
-  const label = () => {
-    for (const table of document.querySelectorAll("table.plain:not(.stack)")) {
-      const heads = [...table.querySelectorAll("thead th")].map((each) => each.textContent.trim());
-      if (!heads.length) continue;
-      for (const row of table.querySelectorAll("tbody tr"))
-        [...row.children].forEach((cell, place) => {
-          if (!cell.hasAttribute("colspan")) cell.dataset.label ??= heads[place] ?? "";
-        });
-      table.classList.add("stack");
-    }
-  };
-
   document.addEventListener("DOMContentLoaded", () => {
-    label();
-    for (const live of document.querySelectorAll("[data-live]"))
-      new MutationObserver(label).observe(live, { childList: true });
     for (const icon of document.querySelectorAll("button .material-symbols-outlined, a .material-symbols-outlined")) {
       if (icon.textContent.trim() === "dock_to_right") icon.closest("button, a").setAttribute("aria-label", "Menu");
     }

@@ -14,7 +14,7 @@ from drills.services import (
     release_gates,
     signatures,
 )
-from drills.services.signatures import Round
+from drills.services.signatures import round_of
 from portal import clock
 from portal.domain.roles import Role
 from portal.errors import NotAllowed
@@ -129,7 +129,7 @@ def test_somebody_who_is_deactivated_or_renamed_is_shown_as_they_signed():
 
     assert renamed.is_signed
     assert not gone.is_signed
-    assert Round(pack).by(SigningRole.ARCHITECT).signoff.name == name
+    assert round_of(pack).by(SigningRole.ARCHITECT).signoff.name == name
 
 
 def test_what_was_found_stale_stays_stale():
