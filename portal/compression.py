@@ -4,7 +4,10 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 
-TEXTS = ("text/html", "text/css", "text/javascript", "image/svg+xml")
+TEXTS = (
+    *("text/html", "text/css", "text/javascript", "image/svg+xml"),
+    "application/vnd.oai.openapi",  # what the page of the API lists
+)
 
 
 class Compressed(GZipMiddleware):
@@ -19,6 +22,6 @@ class Compressed(GZipMiddleware):
     ) -> HttpResponseBase:
         """Compress it, if it is a text for a browser."""
         kind = response.headers.get("Content-Type", "").partition(";")[0]
-        if kind not in TEXTS or request.path.startswith("/api/"):
+        if kind not in TEXTS or request.path.startswith("/api/v1/"):
             return response
         return super().process_response(request, response)

@@ -307,6 +307,9 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SORT_OPERATIONS": False,
     "SWAGGER_UI_DIST": "SIDECAR",
+    # Its links lie within buttons, where no screen reader finds them, and it would take
+    # the anchors of the guide for its own.
+    "SWAGGER_UI_SETTINGS": {"deepLinking": False},
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "POSTPROCESSING_HOOKS": ["portal.api.schema.describe"],
 }

@@ -13,6 +13,7 @@ from portal.domain.roles import May
 from portal.models import Actor
 from portal.panels import MOST_NEEDS, NEEDS, SHOWN_BY_APPS, TROUBLES, Need
 from portal.services.access import may
+from portal.services.reading import read_once
 from portal.sessions import actor_of
 from portal.since import ROUTINE
 from rollout.admin.change_acts import is_author, may_approve
@@ -142,6 +143,7 @@ def fallbacks(request: HttpRequest) -> dict[str, Any]:
     }
 
 
+@read_once
 def _waiting_offers() -> list[FallbackOffer]:
     """The newest, and one more if there are more than are shown."""
     waiting = FallbackOffer.objects.filter(

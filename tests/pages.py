@@ -26,6 +26,7 @@ def kind_of(path: str) -> str | None:
     if (
         plain == "/"
         or plain.startswith(NOT_FOLLOWED)
+        or plain.endswith(".md")
         or "/export" in plain
         or "download" in plain
     ):
@@ -44,11 +45,9 @@ def links_in(text: str, at: str) -> list[str]:
     return [each for each in found if each.startswith("/")]
 
 
-def reachable(
-    links_of: Callable[[str], Iterable[str]], begin: str = "/admin/"
-) -> Iterator[str]:
+def reachable(links_of: Callable[[str], Iterable[str]]) -> Iterator[str]:
     """One page of each kind, breadth first; `links_of` opens a page."""
-    waiting, known = [begin], {kind_of(begin)}
+    waiting, known = ["/admin/", "/api/docs"], {kind_of("/admin/")}
     while waiting:
         path = waiting.pop(0)
         links = links_of(path)

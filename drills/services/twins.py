@@ -56,7 +56,7 @@ def locked(drill_id: int) -> Drill:
 def fingerprint_of(stage: Stage) -> str:
     """What a drill for this stage is tried on; a twin's stage has the same."""
     return compiled.fingerprint(
-        snapshots.content_of(stage.rollout),
+        snapshots.loaded(snapshots.active(stage.rollout_id)).content,
         stage_key=stage.key,
         system_version="unknown",
     )

@@ -6,6 +6,7 @@ programs and documents that they name shown where they are named.
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from posixpath import join, normpath
 from typing import Any
@@ -15,6 +16,7 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularSwaggerSplitView
 from markdown_it.token import Token
@@ -42,8 +44,6 @@ FILES = {  # what the guides name, to be fetched by its name
 }
 SHOWN = "examples/"  # what is shown where a paragraph names nothing else
 WRITTEN_FOR = "http://localhost:8000"
-# The list of operations takes every anchor for its own and goes to the top for it.
-SCRIPT_SETTINGS = "{deepLinking: /^(#[/].*)?$/.test(location.hash)}"
 _ONLY_A_LINK = ["link_open", "text", "link_close"]
 _CODE = re.compile(r"`([A-Z][A-Z_]+)`")
 _REMARK = re.compile(r"\A<!--.*?-->\s*")  # for whoever edits the page
@@ -58,13 +58,12 @@ class ApiDocsView(SpectacularSwaggerSplitView):
     @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         response = super().get(request, *args, **kwargs)
-        if "settings" in response.data:
-            response.data["settings"] = SCRIPT_SETTINGS
-        else:
+        if "script_url" in response.data:  # the page, and not the script that it loads
             origin = escape(request.build_absolute_uri("/").rstrip("/"))
             contents, text = guides()
             response.data["contents"] = contents
             response.data["guides"] = mark_safe(text.replace(WRITTEN_FOR, origin))
+            response.data["operations"] = operations()
         return response
 
 
@@ -76,6 +75,28 @@ def file(request: HttpRequest, name: str) -> HttpResponse:
     return HttpResponse(
         (FOLDER / FILES[name]).read_bytes(), content_type=f"{kind}; charset=utf-8"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A line of the list of operations."""
+
+    method: str
+    path: str
+    summary: str
+
+
+@cache
+def operations() -> list[tuple[str, str, list[Operation]]]:
+    """Every operation, by what it is about: the tag, what that means, and which."""
+    document = SchemaGenerator().get_schema(request=None, public=True)
+    found: dict[str, list[Operation]] = {each["name"]: [] for each in document["tags"]}
+    for path, methods in document["paths"].items():
+        for method, said in methods.items():
+            line = Operation(method.upper(), path, said["summary"])
+            found[said["tags"][0]].append(line)
+    means = {each["name"]: each["description"] for each in document["tags"]}
+    return [(tag, means[tag], lines) for tag, lines in found.items() if lines]
 
 
 @cache

@@ -12,6 +12,7 @@ from portal.models import Actor, Approval
 from portal.services import approvals
 from portal.services.access import require
 from portal.services.ledger import record
+from portal.services.reading import read_once
 from rollout.domain.judgements import Verdict
 from rollout.domain.readiness import Check, Light, missing
 from rollout.domain.stages import Act, StagePlan, StageState, after
@@ -65,6 +66,7 @@ def _goes_by_plan(stage: Stage) -> bool:
     return all(each.state != StageState.ROLLED_BACK for each in targets(stage)[:1])
 
 
+@read_once
 def targets(stage: Stage) -> list[Stage]:
     """Where a promotion can lead: the next stage, and what optional ones hide.
 

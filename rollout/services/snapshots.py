@@ -12,6 +12,7 @@ from portal.domain.canonical import canonical, digest
 from portal.errors import NotFound
 from portal.models import Actor
 from portal.services import bell
+from portal.services.reading import read_once
 from rollout.domain import snapshots as domain
 from rollout.domain.bucketing import share_of
 from rollout.domain.compilation import compiled_flag, configuration_in, standing
@@ -81,6 +82,7 @@ def content_of(
     )
 
 
+@read_once
 def active(rollout_id: int) -> Snapshot:
     """The newest revision: what decides now."""
     return Snapshot.objects.filter(rollout_id=rollout_id).order_by("-revision")[0]

@@ -15,6 +15,8 @@ FEWEST_KINDS = 100  # of pages; a crawl that finds less has lost its way
 MOST_BYTES = 500_000
 MOST_SHIFT = 0.1
 SERIOUS = ("serious", "critical")
+AXE = axe_playwright.Axe()
+STRANGERS = {"/": 200, "/admin/login/": 200, "/no/such/page": 404}
 WAYS = {"wide and light": (DESKTOP, "light"), "narrow and dark": (PHONE, "dark")}
 
 
@@ -28,24 +30,11 @@ def portal(state_directory):
 def test_no_page_has_anything_to_complain_of(chromium, portal):
     window = Window(chromium, portal.url, DESKTOP, "light")
     window.sign_in(WHO, WORD)
-    axe = axe_playwright.Axe()
     troubles: list[str] = []
 
     def links_of(path: str) -> list[str]:
-        seen = window.look_at(path, is_first=True)
-        links = window.links()
-        for way, (size, scheme) in WAYS.items():
-            window.is_seen_as(size, scheme)
-            seen.overflowing += window.overflowing()
-            troubles.extend(
-                f"{path}, {way}: {each['impact']} {each['id']}: "
-                f"{each['nodes'][0]['html'][:200]}"
-                for each in axe.run(window.page).response["violations"]
-                if each["impact"] in SERIOUS
-            )
-        window.is_seen_as(DESKTOP, "light")
-        troubles.extend(told(seen))
-        return links
+        troubles.extend(troubles_of(window, path))
+        return window.links()
 
     kinds = list(reachable(links_of))
     window.close()
@@ -54,11 +43,37 @@ def test_no_page_has_anything_to_complain_of(chromium, portal):
     assert len(kinds) >= FEWEST_KINDS
 
 
-def told(seen: Seen):
-    """What is wrong with a page, in a line each."""
-    if seen.status != 200:
+@pytest.mark.parametrize(("path", "status"), STRANGERS.items())
+def test_nor_has_what_a_stranger_sees(chromium, portal, path, status):
+    window = Window(chromium, portal.url, DESKTOP, "light")
+
+    troubles = list(troubles_of(window, path, status))
+    window.close()
+
+    assert not troubles, "\n".join(troubles)
+
+
+def troubles_of(window: Window, path: str, status: int = 200):
+    """What is wrong with a page in either way of looking at it, in a line each."""
+    seen = window.look_at(path, is_first=True)
+    for way, (size, scheme) in WAYS.items():
+        window.is_seen_as(size, scheme)
+        seen.overflowing += window.overflowing()
+        for each in AXE.run(window.page).response["violations"]:
+            if each["impact"] in SERIOUS:
+                first = each["nodes"][0]["html"][:200]
+                yield f"{path}, {way}: {each['impact']} {each['id']}: {first}"
+    window.is_seen_as(DESKTOP, "light")
+    yield from told(seen, status)
+
+
+def told(seen: Seen, status: int):
+    """What a browser said of a page, in a line each."""
+    if seen.status != status:
         yield f"{seen.path} answers {seen.status}"
-    for each in [*seen.complaints, *seen.violations]:
+    asked = f"status of {status}"  # a browser complains of a refused page itself
+    complaints = [each for each in seen.complaints if asked not in each]
+    for each in [*complaints, *seen.violations]:
         yield f"{seen.path} complains: {each}"
     if seen.transferred > MOST_BYTES:
         yield f"{seen.path} takes {seen.transferred} bytes"

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.utils.html import escape
 from markdown_it.common.utils import escapeHtml
 
 from portal.api.guide import FILES, GUIDES
@@ -59,7 +60,16 @@ def test_nothing_else_of_the_host_is_given_away(client):
 def test_an_anchor_of_the_guide_is_left_to_the_browser(client):
     script = client.get("/api/docs?script=").content.decode()
 
-    assert "deepLinking: /^(#[/].*)?$/.test(location.hash)" in script
+    assert '"deepLinking": false' in script
+
+
+def test_every_operation_of_the_document_is_listed(client, page):
+    document = client.get("/api/schema", headers={"accept": "application/json"}).json()
+
+    for path, methods in document["paths"].items():
+        for method, said in methods.items():
+            row = f"<td><code>{method.upper()}</code></td><td><code>{escapeHtml(path)}"
+            assert f"{row}</code></td><td>{escape(said['summary'])}</td>" in page
 
 
 def test_remarks_for_whoever_edits_a_page_are_not_shown(page):
