@@ -90,8 +90,7 @@ def stages(request: HttpRequest) -> dict[str, Any]:
                 "ready": ready,
             }
         )
-    may_act = may(actor_of(request), May.WORK_INCIDENT)
-    return {"rollouts": rollouts, "may_act": may_act}
+    return {"rollouts": rollouts}
 
 
 def runs(request: HttpRequest) -> dict[str, Any]:

@@ -170,6 +170,7 @@ class ActsMixin:
             ) -> HttpResponse:
                 return self._act_view(request, act, pk)
 
+            view.needs = act.may  # for links that lead here
             own.append(
                 path(route, self.admin_site.admin_view(view), name=f"{name}_{act.name}")
             )

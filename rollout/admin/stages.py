@@ -9,9 +9,6 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 
 from portal.admin.governed import GovernedAdmin
-from portal.domain.roles import May
-from portal.services.access import may
-from portal.sessions import actor_of
 from portal.streams import stream_url
 from rollout.admin import plan_forms, stage_acts
 from rollout.admin.evaluations import evidence_of
@@ -115,7 +112,6 @@ class StageAdmin(GovernedAdmin):
         context = {
             **(extra_context or {}),
             **(_page_of(stage) if stage else {}),
-            "may_act": may(actor_of(request), May.WORK_INCIDENT),
             "stream_url": stream_url(request),
         }
         return super().change_view(request, object_id, form_url, context)

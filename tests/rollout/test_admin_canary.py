@@ -187,7 +187,9 @@ def test_what_would_help_is_told_to_whoever_may_not_do_it_too(client):
         read(client, stage),
         client.get(reverse("admin:index")).content.decode(),
     ):
-        assert "Confirm that you are on call: another role can." in body
+        assert "Confirm that you are on call: an engineer or an operator can." in words(
+            body
+        )
         assert "confirm_on_call" not in buttons(body)
 
 
