@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from portal import clock
+from portal.domain.roles import May, who_may
 from portal.models import Approval
 from portal.services import actors
 from rollout.domain.stages import StageState
@@ -187,9 +188,8 @@ def test_what_would_help_is_told_to_whoever_may_not_do_it_too(client):
         read(client, stage),
         client.get(reverse("admin:index")).content.decode(),
     ):
-        assert "Confirm that you are on call: an engineer or an operator can." in words(
-            body
-        )
+        can = f"Confirm that you are on call: {who_may(May.WORK_INCIDENT)} can."
+        assert can in words(body)
         assert "confirm_on_call" not in buttons(body)
 
 
