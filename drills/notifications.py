@@ -84,6 +84,12 @@ _CALM: list[tuple[Verb, str, str, tuple[str, ...]]] = [
         (),
     ),
     (Verb.INCIDENT_CANCELLED, "incident.cancelled", "It was none.", ("before",)),
+    (
+        Verb.INCIDENT_ROW_CHOSEN,
+        "incident.row_chosen",
+        "Somebody knows which kind of trouble it is; its checklist is another one.",
+        ("before", "after"),
+    ),
 ]
 for _verb, _name, _meaning, _facts in _URGENT:
     register(

@@ -18,19 +18,11 @@ from drills.domain.hand_logs import Logged
 from drills.domain.scenarios import CHECKLIST, PLANS
 from drills.models import Drill
 from portal.admin.acts import ReasonForm
-from rollout.models import Rollout, RolloutKind, Stage
+from rollout.admin.fields import RolloutField
+from rollout.models import RolloutKind, Stage
 
 STEPS = 8  # of the form; the API takes more
 MOST_FILES = 50
-
-
-def _rollout() -> forms.ModelChoiceField:
-    return forms.ModelChoiceField(
-        Rollout.objects.filter(kind=RolloutKind.LIVE),
-        to_field_name="key",
-        empty_label=None,
-        widget=UnfoldAdminSelectWidget(),
-    )
 
 
 def _scenario() -> forms.ChoiceField:
@@ -65,7 +57,7 @@ def _moment(label: str, *, required: bool = True) -> forms.DateTimeField:
 class StartForm(ReasonForm):
     """Of which rollout, and for which stage."""
 
-    rollout = _rollout()
+    rollout = RolloutField()
     stage = _stage()
     field_order = ["rollout", "stage", "reason"]
 
@@ -134,7 +126,7 @@ class AttachForm(ReasonForm):
 class ScheduleForm(ReasonForm):
     """How often a scenario is practised."""
 
-    rollout = _rollout()
+    rollout = RolloutField()
     scenario = _scenario()
     every_days = forms.IntegerField(
         label="Every so many days",
@@ -158,7 +150,7 @@ class LogForm(ReasonForm):
 
     template = "drills/log_fields.html"
 
-    rollout = _rollout()
+    rollout = RolloutField()
     scenario = _scenario()
     stage = _stage()
     environment = forms.CharField(

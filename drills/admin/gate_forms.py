@@ -24,7 +24,7 @@ from drills.models import ReleaseGate
 from portal import clock
 from portal.admin.acts import ReasonForm
 from portal.models import Person
-from rollout.models import Rollout, RolloutKind
+from rollout.admin.fields import RolloutField
 
 VERDICTS = {
     Verdict.PASS: "PASS: the requirements are met",
@@ -181,12 +181,7 @@ class GateForm(ReasonForm):
 class NewGateForm(GateForm):
     """Which gate of which rollout."""
 
-    rollout = forms.ModelChoiceField(
-        Rollout.objects.filter(kind=RolloutKind.LIVE),
-        to_field_name="key",
-        empty_label=None,
-        widget=UnfoldAdminSelectWidget(),
-    )
+    rollout = RolloutField()
     letter = forms.ChoiceField(
         choices=[(each, each) for each in "ABCDEF"], widget=UnfoldAdminSelectWidget()
     )

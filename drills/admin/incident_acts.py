@@ -13,6 +13,7 @@ from drills.admin.incident_forms import (
     OpenForm,
     PostmortemForm,
     ReachedForm,
+    RowForm,
     SeverityForm,
     StepForm,
     TaskForm,
@@ -38,6 +39,7 @@ from portal.domain.roles import May
 from portal.models import Actor
 
 Said = dict[str, Any]
+_ENDS = (domain.Act.RESOLVE, domain.Act.REVIEW, domain.Act.CLOSE)
 HOURS = int(REOPENS_WITHIN.total_seconds() / 3600)
 
 
@@ -91,7 +93,10 @@ def _move(
         perform=perform,
         form=form,
         hidden=lambda incident, actor: (State(incident.state), act) not in MOVES,
-        effects=lambda incident: effects,
+        effects=lambda incident: [
+            *effects,
+            *(checklists.unfinished(incident) if act in _ENDS else ()),
+        ],
         is_dangerous=is_dangerous,
         at_once=at_once,
     )
@@ -108,6 +113,12 @@ def _hand_over(incident: Incident, actor: Actor, said: Said) -> str:
         incident.pk, role, person.username, by=actor, reason=said["reason"]
     )
     return f"{person} is {role} now."
+
+
+def _choose_row(incident: Incident, actor: Actor, said: Said) -> str:
+    row = said["row"]
+    checklists.choose_row(incident.pk, row.key, by=actor, reason=said["reason"])
+    return f"It is {row.symptom!r}; its checklist is there."
 
 
 def _reclassify(incident: Incident, actor: Actor, said: Said) -> str:
@@ -250,6 +261,20 @@ ACTS = (
         form=StepForm,
         hidden=lambda incident, actor: _is_over(incident, actor) or not incident.steps,
         effects=lambda incident: ["Recording a step again adds; the newest counts."],
+    ),
+    Act(
+        name="choose_row",
+        title="Choose the row of the matrix",
+        may=May.WORK_INCIDENT,
+        perform=_choose_row,
+        form=RowForm,
+        hidden=lambda incident, actor: (
+            _is_over(incident, actor) or incident.results.exists()
+        ),
+        effects=lambda incident: [
+            "Its checklist is the diagnosis of that row from then on, and what the row "
+            "says to do stands on the page."
+        ],
     ),
     Act(
         name="note",

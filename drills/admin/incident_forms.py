@@ -19,7 +19,8 @@ from drills.services import links, postmortems
 from portal.admin.acts import ReasonForm
 from portal.domain.roles import GRANTS, May
 from portal.models import Person
-from rollout.models import Rollout, Stage
+from rollout.admin.fields import RolloutField
+from rollout.models import Stage
 
 SEVERITIES = {
     Severity.CRITICAL: "critical: harm is done, or the web is exposed",
@@ -67,15 +68,21 @@ class PersonField(forms.ModelChoiceField):
         )
 
 
+def _row(**more: Any) -> forms.ModelChoiceField:
+    return forms.ModelChoiceField(
+        MatrixRow.objects.filter(is_live=True),
+        label="What kind of trouble is it? (a row of the matrix)",
+        to_field_name="key",
+        widget=UnfoldAdminSelectWidget(),
+        help_text="Its diagnosis steps become the checklist.",
+        **more,
+    )
+
+
 class OpenForm(ReasonForm):
     """What somebody has noticed."""
 
-    rollout = forms.ModelChoiceField(
-        Rollout.objects.all(),
-        to_field_name="key",
-        empty_label=None,
-        widget=UnfoldAdminSelectWidget(),
-    )
+    rollout = RolloutField(with_twins=True)
     title = forms.CharField(
         max_length=LONGEST_TITLE, widget=UnfoldAdminTextInputWidget()
     )
@@ -89,15 +96,7 @@ class OpenForm(ReasonForm):
         widget=UnfoldAdminSelectWidget(),
         help_text="Never changes afterwards.",
     )
-    row = forms.ModelChoiceField(
-        MatrixRow.objects.filter(is_live=True),
-        label="What kind of trouble is it? (a row of the matrix)",
-        to_field_name="key",
-        required=False,
-        empty_label="none fits",
-        widget=UnfoldAdminSelectWidget(),
-        help_text="Its diagnosis steps become the checklist.",
-    )
+    row = _row(required=False, empty_label="none fits")
     stage = forms.ModelChoiceField(
         Stage.objects.select_related("rollout"),
         to_field_name="key",
@@ -160,6 +159,13 @@ class SeverityForm(ReasonForm):
     def __init__(self, *args: Any, subject: Incident, **kwargs: Any) -> None:
         super().__init__(*args, subject=subject, **kwargs)
         self.initial["severity"] = int(subject.severity)
+
+
+class RowForm(ReasonForm):
+    """Which row of the matrix it is."""
+
+    row = _row(empty_label=None)
+    field_order = ["row", "reason"]
 
 
 class LinkForm(ReasonForm):

@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
-from unfold.widgets import UnfoldAdminSelectWidget
 
 from drills.models import VerificationHost, VerificationRun
 from drills.services import verification
@@ -16,8 +14,7 @@ from portal.admin.governed import GovernedAdmin
 from portal.domain.roles import May
 from portal.models import Actor
 from portal.streams import stream_url
-from rollout.models import Rollout
-from rollout.models.rollouts import RolloutKind
+from rollout.admin.fields import RolloutField
 
 STATES = {None: ("…", "running"), True: ("✓", "passed"), False: ("✗", "failed")}
 
@@ -25,12 +22,7 @@ STATES = {None: ("…", "running"), True: ("✓", "passed"), False: ("✗", "fai
 class VerificationForm(ReasonForm):
     """For which rollout."""
 
-    rollout = forms.ModelChoiceField(
-        Rollout.objects.filter(kind=RolloutKind.LIVE),
-        to_field_name="key",
-        empty_label=None,
-        widget=UnfoldAdminSelectWidget(),
-    )
+    rollout = RolloutField()
     field_order = ["rollout", "reason"]
 
 

@@ -26,6 +26,7 @@ urlpatterns = [
     path("incidents/<int:number>/notes", work.NotesView.as_view()),
     path("incidents/<int:number>/hand-over", work.HandOverView.as_view()),
     path("incidents/<int:number>/severity", work.SeverityView.as_view()),
+    path("incidents/<int:number>/row", work.RowView.as_view()),
     path("incidents/<int:number>/links", work.LinksView.as_view()),
     path("incidents/<int:number>/checklist/<int:step>", work.StepView.as_view()),
     path("incidents/<int:number>/tasks", work.TasksView.as_view()),

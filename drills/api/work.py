@@ -101,6 +101,31 @@ class SeverityView(OneIncidentView):
         return self.shown(number)
 
 
+class NewRow(Because):
+    """Which kind of trouble it is."""
+
+    row = serializers.SlugField(max_length=100, help_text="Its key in the matrix.")
+
+
+class RowView(OneIncidentView):
+    """Say which row of the matrix it is; the checklist is that row's from then on."""
+
+    may = {"POST": May.WORK_INCIDENT}
+
+    @extend_schema(
+        summary="Choose the row of the matrix",
+        parameters=[ROLLOUT],
+        request=NewRow,
+        responses=WholeIncident,
+    )
+    @idempotent
+    def post(self, request: Request, number: int) -> Response:
+        said = self.said(NewRow)
+        self.incident(number)
+        checklists.choose_row(number, said["row"], by=self.actor, reason=said["reason"])
+        return self.shown(number)
+
+
 class NewLink(Because):
     """What it is about: a run by its `run_id`, anything else by its id."""
 

@@ -17,6 +17,7 @@ class Verb(StrEnum):
     INCIDENT_REOPENED = "drills.incident.reopened"
     INCIDENT_NOTED = "drills.incident.noted"
     INCIDENT_LINKED = "drills.incident.linked"
+    INCIDENT_ROW_CHOSEN = "drills.incident.row_chosen"
     INCIDENT_RECLASSIFIED = "drills.incident.reclassified"
     INCIDENT_HANDED_OVER = "drills.incident.handed_over"
     INCIDENT_OVERDUE = "drills.incident.found_overdue"

@@ -1,5 +1,6 @@
 """API tokens: made once, shown once."""
 
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from portal.models import Actor, ApiToken, Person
 from portal.services import tokens
 
 SOON = timedelta(days=7)
+ROLLOUTS: list[Callable[[], Iterable[str]]] = []  # the keys of what there is; apps add
 
 
 def _scope_in_words(scope: Scope) -> str:
@@ -50,6 +52,22 @@ class TokenForm(ReasonForm):
         help_text="Until it expires.",
     )
     field_order = ["name", "owner", "rollout", "scopes", "days", "reason"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial.setdefault("rollout", next(iter(_rollouts()), ""))
+
+    def clean_rollout(self) -> str:
+        key, known = self.cleaned_data["rollout"], _rollouts()
+        if known and key not in known:
+            raise forms.ValidationError(
+                f"There is no rollout {key!r}; there is {', '.join(known)}."
+            )
+        return key
+
+
+def _rollouts() -> list[str]:
+    return [key for source in ROLLOUTS for key in source()]
 
 
 def _token_shown(made: tokens.NewToken) -> ShownOnce:

@@ -7,7 +7,6 @@ from django import forms
 from django.conf import settings
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
-    UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanSwitchWidget,
@@ -16,12 +15,13 @@ from unfold.widgets import (
 from portal.admin.acts import ReasonForm
 from portal.domain import strict_json
 from portal.errors import Refusal
+from rollout.admin.fields import RolloutField
 from rollout.admin.proposing import ProposalForm
 from rollout.admin.typed import as_text, from_text, with_credentials
 from rollout.domain.edits import ABSENT, Edit
 from rollout.domain.flags import without_credentials
 from rollout.domain.wording import in_words
-from rollout.models import Change, Rollout
+from rollout.models import Change
 from rollout.services import proposals
 
 
@@ -110,12 +110,7 @@ class WhenForm(ReasonForm):
 class ImportForm(ProposalForm):
     """A whole configuration, from a file or pasted."""
 
-    rollout = forms.ModelChoiceField(
-        Rollout.objects.all(),
-        to_field_name="key",
-        empty_label=None,
-        widget=UnfoldAdminSelectWidget(),
-    )
+    rollout = RolloutField(with_twins=True)
     file = forms.FileField(required=False, widget=UnfoldAdminFileFieldWidget())
     document = forms.CharField(
         label="Or the document itself",

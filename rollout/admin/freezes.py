@@ -13,6 +13,7 @@ from portal.admin.governed import GovernedAdmin
 from portal.domain.roles import May
 from portal.models import Actor
 from portal.services.access import may
+from rollout.admin.fields import RolloutField
 from rollout.domain.freezes import LONGEST, Scope
 from rollout.models import Freeze, OnCall, Rollout, RolloutKind
 from rollout.services import freezes
@@ -26,12 +27,7 @@ STOPS = {
 class FreezeForm(ReasonForm):
     """What is frozen, and until when."""
 
-    rollout = forms.ModelChoiceField(
-        Rollout.objects.all(),
-        to_field_name="key",
-        empty_label=None,
-        widget=UnfoldAdminSelectWidget(),
-    )
+    rollout = RolloutField(with_twins=True)
     scope = forms.ChoiceField(
         label="What is frozen",
         choices=[(str(each), f"{each}: {stops}") for each, stops in STOPS.items()],
@@ -56,12 +52,7 @@ class FreezeForm(ReasonForm):
 class OnCallForm(ReasonForm):
     """For what somebody is on call."""
 
-    rollout = forms.ModelChoiceField(
-        Rollout.objects.filter(kind=RolloutKind.LIVE),
-        to_field_name="key",
-        empty_label=None,
-        widget=UnfoldAdminSelectWidget(),
-    )
+    rollout = RolloutField()
     field_order = ["rollout", "reason"]
 
 

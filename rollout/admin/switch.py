@@ -11,10 +11,11 @@ from django.utils.html import format_html
 from portal.admin.acts import Act
 from portal.admin.approvals import Explained, explain, takes_two
 from portal.admin.governed import GovernedAdmin
+from portal.admin.tokens import ROLLOUTS
 from portal.domain.roles import May, roles_that
 from portal.models import Actor, Approval
 from rollout.admin import broadcasts, freezes
-from rollout.models import Rollout, Switch
+from rollout.models import Rollout, RolloutKind, Switch
 from rollout.services import clients, switch
 
 
@@ -123,3 +124,11 @@ class RolloutAdmin(GovernedAdmin):
     list_filter = ["kind"]
     search_fields = ["key", "name"]
     acts = (*freezes.ROLLOUT_ACTS, *broadcasts.ROLLOUT_ACTS)
+
+
+def _keys() -> list[str]:
+    live = Rollout.objects.filter(kind=RolloutKind.LIVE)
+    return list(live.values_list("key", flat=True))
+
+
+ROLLOUTS.append(_keys)

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.contrib import admin
@@ -347,3 +348,33 @@ def test_a_new_row_is_proposed_and_a_retired_one_says_so(client):
 
     assert "proposed; it matches nothing yet" in body
     assert "retired; it matches nothing" in retired
+
+
+def test_who_resolves_an_incident_reads_what_is_left_to_do(client):
+    incident = in_state(an_incident(row_key="citation-integrity"), State.MITIGATED)
+    olga = an_actor("operator", name="Olga")
+    due = clock.now() + timedelta(days=1)
+    tasks.give(
+        incident.pk, "Ask the host", olga.person.username, due, by=olga, reason="r"
+    )
+    signed_in(client, "operator")
+
+    body = client.get(page(Incident, "resolve", incident.pk)).content.decode()
+
+    count = len(incident.steps)
+    assert f"{count} of {count} steps of its checklist were not looked at" in body
+    assert "The task &#x27;Ask the host&#x27; is open." in body
+
+
+def test_an_incident_without_a_row_is_given_one(client):
+    incident = an_incident()
+    signed_in(client, "operator")
+    address = page(Incident, "choose_row", incident.pk)
+
+    client.get(address)
+    send(client, address, row="citation-integrity", reason="The quotes are wrong.")
+
+    incident.refresh_from_db()
+    assert incident.row.key == "citation-integrity"
+    body = client.get(page(Incident, "change", incident.pk)).content.decode()
+    assert incident.steps[0] in unescape(body)

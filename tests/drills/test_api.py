@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from drills.domain.baseline import ROWS
 from drills.domain.incidents import Severity, State
-from drills.models import Incident
+from drills.models import Incident, MatrixRow
 from portal import clock
 from tests.builders import an_actor
 from tests.drills.builders import an_incident, in_state
@@ -49,6 +49,24 @@ def opened(call) -> int:
     answer = call("POST", "incidents", {**NEW, "row": "citation-integrity"})
     assert answer.status_code == 201, answer.content
     return answer.json()["id"]
+
+
+def test_the_row_of_an_incident_is_chosen_until_a_step_was_recorded(call, opened):
+    at = f"incidents/{opened}"
+
+    chosen = call("POST", f"{at}/row", {**BECAUSE, "row": "sources-blocked"})
+    again = call("POST", f"{at}/row", {**BECAUSE, "row": "sources-blocked"})
+    none = call("POST", f"{at}/row", {**BECAUSE, "row": "nothing"})
+    call("POST", f"{at}/checklist/1", {"finding": "found", "note": "403"})
+    late = call("POST", f"{at}/row", {**BECAUSE, "row": "citation-integrity"})
+
+    assert chosen.status_code == 200, chosen.content
+    assert chosen.json()["row"] == "sources-blocked"
+    row = MatrixRow.objects.get(key="sources-blocked")
+    assert [each["step"] for each in chosen.json()["checklist"]] == row.diagnosis
+    assert (again.status_code, again.json()["code"]) == (409, "WRONG_MOMENT")
+    assert none.status_code == 404
+    assert (late.status_code, late.json()["code"]) == (409, "WRONG_MOMENT")
 
 
 def test_an_incident_is_opened_worked_on_and_closed(call, opened, operator):

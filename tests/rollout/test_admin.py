@@ -23,7 +23,13 @@ from rollout.services import (
 )
 from rollout.services.decisions import decide_for
 from tests.builders import PASSWORD, a_person
-from tests.rollout.builders import ASKED, KEY, a_running_stage, a_service
+from tests.rollout.builders import (
+    ASKED,
+    KEY,
+    a_rollout,
+    a_running_stage,
+    a_service,
+)
 from tests.rollout.documents import (
     a_manifest,
     an_event,
@@ -349,3 +355,16 @@ def test_a_page_that_refreshes_itself_keeps_nobody_signed_in(client, service):
         answer = client.get(reverse("admin:index"))
 
     assert answer.status_code == 302
+
+
+def test_a_token_is_offered_for_the_rollout_that_there_is(client):
+    a_rollout()
+    signed_in(client, "administrator")
+    address = reverse("admin:portal_apitoken_create")
+    said = {"name": "n", "scopes": ["read"], "days": "9", "reason": "r"}
+
+    form = client.get(address).content.decode()
+    refused = client.post(address, {**said, "rollout": "another"})
+
+    assert f'value="{KEY}"' in form
+    assert "There is no rollout" in refused.content.decode()
