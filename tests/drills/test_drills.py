@@ -31,7 +31,7 @@ from rollout.domain.freezes import Scope
 from rollout.domain.readiness import Light
 from rollout.domain.runs import RunKind
 from rollout.models import Evaluation, Run, Stage, Switch
-from rollout.services import evaluations, freezes, readiness
+from rollout.services import evaluations, freezes, readiness, rollouts, snapshots
 from rollout.services.decisions import decide_for
 from rollout.services.scans import scan as scan_content
 from tests.builders import an_actor, the_last_line
@@ -271,8 +271,10 @@ def test_a_stage_is_ready_while_all_four_are_fresh_and_red_afterwards(stage):
 
 def test_another_plan_of_the_stage_invalidates_what_was_practised(stage):
     every_scenario_is_fresh(stage)
+    said = {"by": actors.host(), "reason": "test"}
     stage.plan = {**stage.plan, "max_open_s": 60}
-    stage.save_as(actors.host(), reason="test")
+    stage.save_as(said["by"], reason=said["reason"])
+    snapshots.publish(rollouts.locked(stage.rollout_id), **said)
 
     check = standing.drills_fresh(stage)
     assert check.light == Light.RED
