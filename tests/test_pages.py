@@ -4,6 +4,7 @@ import re
 from collections import Counter
 
 import pytest
+from django.contrib import admin
 from django.core.cache import cache
 from django.db import connection
 from django.http import HttpResponse
@@ -12,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from drills.domain.incidents import Severity
 from portal import sessions
+from portal.admin.governed import GovernedAdmin
 from portal.domain.roles import Role
 from tests import lived_in
 from tests.builders import a_person
@@ -100,3 +102,16 @@ def refusals_met_by(role: Role) -> list[str]:
 
     assert len(list(reachable(links_of))) > FEWEST_KINDS / 2
     return refused
+
+
+def test_every_list_says_what_to_do_while_it_is_empty():
+    silent = [
+        str(model._meta.label)
+        for model, page in admin.site._registry.items()
+        if isinstance(page, GovernedAdmin) and not getattr(page, "empty_says", "")
+    ]
+
+    assert silent == ["portal.LedgerEntry"]  # signing in makes a line
+    assert all(
+        isinstance(page, GovernedAdmin) for page in admin.site._registry.values()
+    )

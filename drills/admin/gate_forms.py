@@ -13,6 +13,7 @@ from unfold.widgets import (
 )
 
 from drills.domain import delegations
+from drills.domain.release_gates import GATE_F
 from drills.domain.signoffs import (
     LONGEST_NOTE,
     Said,
@@ -148,7 +149,7 @@ class DelegationForm(_Until):
         Person.objects.filter(is_active=True),
         label="To",
         to_field_name="username",
-        empty_label=None,
+        empty_label="Choose somebody",
         widget=UnfoldAdminSelectWidget(),
     )
     field_order = ["receiver", "until", "reason"]
@@ -160,7 +161,7 @@ class GateForm(ReasonForm):
     says = forms.JSONField(
         label="The gate",
         help_text="title, purpose, rubric (key, says) and requirements (key, item, "
-        "title, threshold, source, of, is_waivable).",
+        "title, threshold, source, of, is_waivable). A new gate begins as gate F does.",
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 24, "class": "mono"}),
         error_messages={"invalid": "This is no JSON."},
     )
@@ -168,8 +169,8 @@ class GateForm(ReasonForm):
 
     def __init__(self, *args: Any, subject: ReleaseGate | None, **kwargs: Any) -> None:
         super().__init__(*args, subject=subject, **kwargs)
-        if subject is not None:
-            self.fields["says"].initial = subject.gate.to_json()
+        gate = GATE_F if subject is None else subject.gate  # to begin from
+        self.fields["says"].initial = gate.to_json()
 
     def refuse(self, refusal: Any) -> None:
         """Every place of the document that will not do, beside it."""

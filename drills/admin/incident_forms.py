@@ -62,7 +62,7 @@ class PersonField(forms.ModelChoiceField):
         super().__init__(
             able,
             to_field_name="username",
-            empty_label=None,
+            empty_label="Choose somebody",
             widget=UnfoldAdminSelectWidget(),
             **kwargs,
         )
@@ -164,7 +164,7 @@ class SeverityForm(ReasonForm):
 class RowForm(ReasonForm):
     """Which row of the matrix it is."""
 
-    row = _row(empty_label=None)
+    row = _row(empty_label="Choose a row")
     field_order = ["row", "reason"]
 
 

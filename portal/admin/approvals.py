@@ -140,6 +140,7 @@ class ApprovalAdmin(GovernedAdmin):
     list_display_links = ["title"]
     list_filter = ["state", "act"]
     search_fields = ["subject_name", "reason", "requester__name"]
+    empty_says = "Nobody has asked for anything that takes a second person."
     list_select_related = ["requester", "decider"]
     fields = [
         "title",

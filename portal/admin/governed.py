@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
+from unfold.views import ChangeList
 
 from portal.admin.acts import ActsMixin
 from portal.domain.redaction import MASK, redact_value
@@ -33,6 +34,15 @@ class BoundedPaginator(Paginator):
             return cursor.fetchone()[0]
 
 
+class WholeList(ChangeList):
+    """A list in which nothing is looked for is whole: the header offers no other."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not self.query and not self.has_active_filters:
+            self.full_result_count = self.result_count
+
+
 class GovernedAdmin(ActsMixin, ModelAdmin):
     """Lists and read pages; changes through acts, history with diffs and reasons."""
 
@@ -43,6 +53,9 @@ class GovernedAdmin(ActsMixin, ModelAdmin):
     list_fullwidth = True
     actions = None
     compressed_fields = True
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return WholeList
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -34,6 +34,7 @@ class JobAdmin(GovernedAdmin):
     ]
     list_filter = ["state", "queue"]
     search_fields = ["kind", "=request_id"]
+    empty_says = "No work was queued so far."
     acts = (
         Act(
             name="requeue",
@@ -53,3 +54,4 @@ class HeartbeatAdmin(GovernedAdmin):
     list_display = ["name", "at", "pid", "host"]
     list_filter = ["host"]
     search_fields = ["name"]
+    empty_says = "No process has said so far that it is alive."

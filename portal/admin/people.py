@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.auth.admin import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -132,6 +133,10 @@ def _is_gone_or_oneself(person: Person, actor: Actor) -> bool:
     return not person.is_active or person == actor.person_behind
 
 
+# Roles are granted by two people, and by nothing else.
+admin.site.unregister(Group)
+
+
 @admin.register(Person)
 class PersonAdmin(GovernedAdmin):
     """Who can sign in."""
@@ -151,6 +156,10 @@ class PersonAdmin(GovernedAdmin):
         ("second_factor_since", admin.EmptyFieldListFilter),
     ]
     search_fields = ["username", "full_name", "email"]
+    empty_says = (
+        "Nobody is here. The first administrator is made on the host: manage.py "
+        "create_person."
+    )
     fields = [
         "username",
         "full_name",
@@ -166,6 +175,10 @@ class PersonAdmin(GovernedAdmin):
         "date_joined",
     ]
     readonly_fields = ["roles_in_full", "may_do", "asked_for"]
+    help_texts = {  # in the place of those that come with Django
+        "username": "What they sign in with; it never changes.",
+        "is_active": "Who has left is deactivated; what they did keeps their name.",
+    }
     acts = (
         Act(
             name="invite",
@@ -274,6 +287,11 @@ class PersonAdmin(GovernedAdmin):
         }
         return TemplateResponse(request, "portal/who_may.html", context)
 
+    def get_form(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> type[forms.Form]:
+        return super().get_form(request, *args, **kwargs, help_texts=self.help_texts)
+
     @admin.display(description="roles")
     def held_roles(self, person: Person) -> str:
         return ", ".join(sorted(grant.role for grant in _held(person))) or "none"
@@ -355,6 +373,7 @@ class RoleGrantAdmin(GovernedAdmin):
     list_display = ["person", "role", "granted_at", "granted_by", "revoked_at"]
     list_filter = ["role", "at_installation"]
     search_fields = ["person__username", "person__full_name"]
+    empty_says = "Nobody holds a role. Ask for one on the page of a person."
     list_select_related = ["person", "granted_by"]
     acts = (
         Act(

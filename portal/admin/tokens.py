@@ -34,6 +34,7 @@ class TokenForm(ReasonForm):
     name = forms.CharField(max_length=100, widget=UnfoldAdminTextInputWidget())
     owner = forms.ModelChoiceField(
         Person.objects.filter(is_active=True),
+        empty_label="Choose somebody",
         widget=UnfoldAdminSelectWidget(),
         help_text="Who answers for what it does.",
     )

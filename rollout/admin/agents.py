@@ -34,6 +34,10 @@ class AgentAdmin(GovernedAdmin):
     ]
     list_filter = ["settings_state", "rollout"]
     search_fields = ["name", "team", "environment", "host"]
+    empty_says = (
+        "No agent has reported. Start one beside an installation of the research "
+        "system."
+    )
     exclude = ["problems"]
     readonly_fields = ["standing", "what_is_wrong"]
 

@@ -49,9 +49,10 @@ class ArtifactAdmin(GovernedAdmin):
     """Found by digest; damaged bytes are never shown."""
 
     list_display = ["run", "path", "version", "size", "origin", "received_at"]
-    list_display_links = ["path"]
+    list_display_links = ["run", "path"]
     list_filter = ["origin"]
     search_fields = ["run__run_id", "path", "=digest"]
+    empty_says = "No run has stored an artifact yet."
     list_select_related = ["run"]
     fields = [
         "run",

@@ -95,4 +95,8 @@ class BroadcastAdmin(GovernedAdmin):
     ]
     list_filter = ["kind", "rollout"]
     search_fields = ["reason"]
+    empty_says = (
+        "Runs were never asked all at once. That is done on the page of the rollout: "
+        "Ask all runs."
+    )
     list_select_related = ["rollout", "asked_by"]

@@ -38,6 +38,7 @@ class EdgeClientAdmin(GovernedAdmin):
     list_display = ["client", "standing", "epoch", "rollout", "token", "seen_at"]
     list_filter = [Standing, "rollout"]
     search_fields = ["client", "token__name"]
+    empty_says = "No service has asked for flags yet. /api/docs says how."
     list_select_related = ["rollout", "token"]
     list_before_template = "rollout/clients.html"
 
@@ -66,4 +67,5 @@ class FlagUseAdmin(GovernedAdmin):
     list_display = ["key", "rollout", "last_asked_at", "last_bulk_at"]
     list_filter = ["rollout"]
     search_fields = ["key"]
+    empty_says = "No flag was asked for at the edge yet."
     list_select_related = ["rollout"]

@@ -15,6 +15,7 @@ class ContentAdmin(GovernedAdmin):
     list_display = ["digest", "size", "checked_at", "trouble"]
     list_filter = [("trouble", admin.EmptyFieldListFilter)]
     search_fields = ["=digest"]
+    empty_says = "Nothing was stored yet."
     readonly_fields = ["artifacts"]
 
     @admin.display(description="artifacts with these bytes")

@@ -25,6 +25,7 @@ class DecisionAdmin(GovernedAdmin):
     ]
     list_filter = ["workflow", "reason", "is_override", "rollout"]
     search_fields = ["run_id", "unit"]
+    empty_says = "Nothing was decided yet. A service asks at POST /api/v1/decisions."
     fields = [
         "run_id",
         "workflow",

@@ -47,6 +47,10 @@ class DirectiveAdmin(GovernedAdmin):
     ]
     list_filter = ["state", "proof", "kind", Overdue]
     search_fields = ["run__run_id", "reason"]
+    empty_says = (
+        "No run was asked for anything. That is done on the page of a run, or of all "
+        "runs on that of the rollout."
+    )
     list_select_related = ["run"]
 
     @admin.display(boolean=True, description="overdue")
@@ -62,6 +66,7 @@ class RunTimeoutAdmin(GovernedAdmin):
     list_display = ["run", "stage", "timeout_s", "elapsed_s", "at"]
     list_filter = ["stage"]
     search_fields = ["run__run_id"]
+    empty_says = "The watchdog has ended no run."
     list_select_related = ["run"]
 
 

@@ -100,9 +100,10 @@ RUN_ACTS = (
 class FallbackOfferAdmin(GovernedAdmin):
     """The way back to the standard workflow, once per run."""
 
-    list_display = ["run", "gate_id", "reason", "is_adopted", "offered_at", "taken_by"]
+    list_display = ["run", "gate_id", "reason", "made_by", "offered_at", "taken_by"]
     list_filter = ["gate_id", "is_adopted"]
     search_fields = ["run__run_id", "reason"]
+    empty_says = "No hard gate has failed for good, so no run has offered to fall back."
     list_select_related = ["run", "routing__taken_by"]
     acts = (
         Act(
@@ -115,6 +116,10 @@ class FallbackOfferAdmin(GovernedAdmin):
             at_once=TAKEN,
         ),
     )
+
+    @admin.display(description="made by")
+    def made_by(self, offer: FallbackOffer) -> str:
+        return "the research system" if offer.is_adopted else "the portal"
 
     @admin.display(description="taken by")
     def taken_by(self, offer: FallbackOffer) -> str:
@@ -135,4 +140,8 @@ class RoutingAdmin(GovernedAdmin):
     ]
     list_filter = ["means"]
     search_fields = ["offer__run__run_id", "standard_run_id"]
+    empty_says = (
+        "No request was sent to the standard workflow. That is done on the page of a "
+        "run that fell back."
+    )
     list_select_related = ["offer__run", "taken_by"]

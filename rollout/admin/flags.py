@@ -40,6 +40,7 @@ class FlagAdmin(GovernedAdmin):
     ]
     list_filter = ["is_live", "type", "rollout"]
     search_fields = ["key", "description", "owner"]
+    empty_says = "There are no flags. Import a configuration under Changes."
     list_select_related = ["rollout"]
     change_form_template = "rollout/flag.html"
     acts = flag_forms.ACTS

@@ -31,6 +31,7 @@ class RuleAdmin(GovernedAdmin):
     ]
     list_filter = ["is_live", "flag"]
     search_fields = ["description", "flag__key"]
+    empty_says = "No flag has a rule. Rules are proposed on the page of a flag."
     list_select_related = ["flag"]
     fields = [
         "flag",
@@ -72,6 +73,10 @@ class SegmentAdmin(GovernedAdmin):
     list_display = ["key", "description", "who", "standing", "rollout"]
     list_filter = ["is_live", "rollout"]
     search_fields = ["key", "description"]
+    empty_says = (
+        "There are no segments. They come with an imported configuration, under "
+        "Changes."
+    )
     list_select_related = ["rollout"]
     change_form_template = "rollout/segment.html"
 

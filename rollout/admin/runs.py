@@ -64,6 +64,7 @@ class RunAdmin(GovernedAdmin):
         "rollout",
     ]
     search_fields = ["run_id"]
+    empty_says = "No run has asked for a decision yet. /api/docs says how one does."
     list_select_related = ["rollout"]
     change_form_template = "rollout/run.html"
     acts = (
@@ -119,6 +120,7 @@ class RunDocumentAdmin(GovernedAdmin):
     list_display = ["run", "kind", "revision", "standing", "received_at", "note"]
     list_filter = ["kind", "standing"]
     search_fields = ["run__run_id", "digest"]
+    empty_says = "No run has sent a manifest or gates yet."
     list_select_related = ["run"]
     exclude = ["raw"]
 
@@ -133,6 +135,7 @@ class RunEventAdmin(GovernedAdmin):
     list_display = ["run", "seq", "at", "event_type"]
     list_filter = ["event_type"]
     search_fields = ["run__run_id"]
+    empty_says = "No run has sent telemetry yet."
     list_select_related = ["run"]
 
 
@@ -143,4 +146,5 @@ class AdvanceAdmin(GovernedAdmin):
     list_display = ["run", "from_stage", "to_stage", "is_allowed", "code", "asked_at"]
     list_filter = ["is_allowed", "code"]
     search_fields = ["run__run_id"]
+    empty_says = "No run has asked yet whether it may go on."
     list_select_related = ["run"]

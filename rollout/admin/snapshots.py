@@ -50,9 +50,10 @@ class SnapshotAdmin(GovernedAdmin):
         "created_by",
         "reason",
     ]
-    list_display_links = ["revision"]
+    list_display_links = ["rollout", "revision"]
     list_filter = ["rollout"]
     search_fields = ["digest", "reason"]
+    empty_says = "Nothing decides yet: there is no configuration."
     list_select_related = ["rollout", "created_by"]
     change_form_template = "rollout/snapshot.html"
     acts = (

@@ -90,13 +90,25 @@ def _is_alone(stage: Stage) -> Check:
 class StageAdmin(GovernedAdmin):
     """Only one stage of a rollout is open at a time."""
 
-    list_display = ["position", "name", "state", "is_admitting", "coverage", "rollout"]
-    list_display_links = ["name"]
+    list_display = ["position", "name", "state", "lets_in", "share", "rollout"]
+    list_display_links = ["position", "name"]
     list_filter = ["state", "rollout"]
     search_fields = ["key", "name"]
+    empty_says = (
+        "There are no stages. manage.py seed_baseline makes those of the baseline."
+    )
     list_select_related = ["rollout"]
     change_form_template = "rollout/stage.html"
     acts = (*stage_acts.ACTS, *plan_forms.ACTS)
+
+    @admin.display(description="lets runs in")
+    def lets_in(self, stage: Stage) -> str:
+        is_open = stage.state in OPEN_STATES
+        return "✓ yes" if is_open and stage.is_admitting else "no"
+
+    @admin.display(description="coverage", ordering="coverage")
+    def share(self, stage: Stage) -> str:
+        return f"{float(stage.coverage):g} %"
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("rollout__switch")
@@ -165,4 +177,5 @@ class AttemptAdmin(GovernedAdmin):
     list_display = ["stage", "number", "started_at", "ended_at", "fingerprint"]
     list_filter = ["stage"]
     search_fields = ["fingerprint", "stage__key"]
+    empty_says = "No stage was started yet. Two people start one on its page."
     list_select_related = ["stage"]

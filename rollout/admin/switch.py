@@ -75,6 +75,7 @@ class SwitchAdmin(GovernedAdmin):
     readonly_fields = ["clients"]
     list_filter = ["state"]
     search_fields = ["rollout__key", "reason"]
+    empty_says = "There is no rollout, so there is no switch."
     list_select_related = ["rollout", "changed_by"]
     acts = (
         Act(
@@ -123,6 +124,7 @@ class RolloutAdmin(GovernedAdmin):
     list_display = ["key", "name", "kind", "fallback_workflow"]
     list_filter = ["kind"]
     search_fields = ["key", "name"]
+    empty_says = "Nothing is rolled out. manage.py seed_baseline makes the baseline."
     acts = (*freezes.ROLLOUT_ACTS, *broadcasts.ROLLOUT_ACTS)
 
 

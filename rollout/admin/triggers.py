@@ -13,10 +13,20 @@ from rollout.models import Symptom, Trigger, TriggerFiring
 class TriggerAdmin(GovernedAdmin):
     """Stricter by one person at once, looser by two; both through a change."""
 
-    list_display = ["key", "kind", "action", "is_dry_run", "is_live", "rollout"]
+    list_display = ["key", "kind", "action", "is_meant", "rollout"]
     list_filter = ["action", "is_dry_run", "is_live", "kind"]
     search_fields = ["key", "description"]
+    empty_says = (
+        "Nothing goes back by itself. Triggers come with a configuration, under "
+        "Changes."
+    )
     list_select_related = ["rollout"]
+
+    @admin.display(description="when it fires")
+    def is_meant(self, trigger: Trigger) -> str:
+        if not trigger.is_live:
+            return "✗ retired"
+        return "○ only says so" if trigger.is_dry_run else "✓ acts"
 
 
 @admin.register(TriggerFiring)
@@ -27,6 +37,7 @@ class TriggerFiringAdmin(GovernedAdmin):
     list_display_links = ["at", "trigger"]
     list_filter = ["outcome", "action", "trigger"]
     search_fields = ["subject", "says", "trigger__key"]
+    empty_says = "No trigger has fired."
     list_select_related = ["trigger", "stage"]
     exclude = ["facts"]
     readonly_fields = ["known"]
@@ -44,4 +55,5 @@ class SymptomAdmin(GovernedAdmin):
     list_display_links = ["noticed_at"]
     list_filter = ["kind"]
     search_fields = ["run__run_id", "says"]
+    empty_says = "No run has told of blocked sources or of a provider that fails."
     list_select_related = ["run"]
