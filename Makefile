@@ -50,8 +50,8 @@ test-browser: .venv/browser ## Work on pages in a real browser (CHROMIUM=/usr/bi
 test-pages: .venv/browser ## Look at every page in a browser, and for what is not accessible
 	$(BIN)/python -m pytest -m pages $(or $(ARGS),tests/browser)
 
-screenshots: .venv/browser ## A picture of every page, wide and narrow, light and dark
-	$(BIN)/python -m tests.browser.screenshots
+screenshots: .venv/browser ## Pictures of the README, and of every page (ARGS=readme, ARGS=pages)
+	$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 icons: .venv/browser ## Cut the font of icons down to those that pages show
 	$(BIN)/python -m tests.browser.icons

@@ -96,10 +96,8 @@ def figures() -> Iterator[dict[str, object]]:
 def _fill(portal: Portal, before: tuple[int, int], after: tuple[int, int]) -> None:
     """Runs of an attempt that is over, and lines of the ledger, past the acts."""
     runs = RUNS.format(prefix="old", attempt=1, first=before[0], last=after[0])
-    code = f"from django.db import connection\nsql = '''{runs}'''\n"
-    code += "connection.cursor().execute(sql)\n"
-    code += "connection.cursor().execute('ANALYZE rollout_run')\n"
-    portal.manage("shell", "--no-imports", code=code)
+    portal.query_commit(runs)
+    portal.query_commit("ANALYZE rollout_run")
     lines = ENTRIES.format(count=after[1] - before[1])
     portal.manage("shell", "--no-imports", code=lines)
 
@@ -107,7 +105,8 @@ def _fill(portal: Portal, before: tuple[int, int], after: tuple[int, int]) -> No
 def _measured(portal: Portal, paths: list[str]) -> dict[str, float]:
     """Milliseconds in the process that answers, by page."""
     code = MEASURE.format(paths=paths)
-    return json.loads(portal.manage("shell", "--no-imports", code=code))
+    said = portal.manage("shell", "--no-imports", "--verbosity", "0", code=code)
+    return json.loads(said)
 
 
 def _beside_bare(found: dict[str, float]) -> dict[str, object]:
