@@ -95,7 +95,7 @@ def figures() -> Iterator[dict[str, object]]:
 
 def _fill(portal: Portal, before: tuple[int, int], after: tuple[int, int]) -> None:
     """Runs of an attempt that is over, and lines of the ledger, past the acts."""
-    runs = RUNS.format(prefix="old", attempt=1, first=before[0], last=after[0])
+    runs = RUNS.format(prefix="old", attempt=1, first=before[0] + 1, last=after[0])
     portal.query_commit(runs)
     portal.query_commit("ANALYZE rollout_run")
     lines = ENTRIES.format(count=after[1] - before[1])
