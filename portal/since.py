@@ -1,6 +1,6 @@
 """What has changed since somebody was last here."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,13 +18,13 @@ LOOKED_AT = 5000  # lines; so that a long past costs nothing
 ROUTINE: set[str] = set()  # verbs that tell no story; apps add theirs
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Happened:
     """What was done, how often, and the newest lines about it."""
 
     verb: str
-    count: int = 0
-    newest: list[LedgerEntry] = field(default_factory=list)
+    count: int
+    newest: list[LedgerEntry]
 
     @property
     def title(self) -> str:
@@ -56,17 +56,19 @@ def digest_for(actor: Actor) -> Digest:
     visits = LedgerEntry.objects.filter(actor=actor, verb=Verb.PERSON_SIGNED_IN)
     known = list(visits.order_by("-seq").values_list("seq", "at")[:2])
     seq, since = known[1] if len(known) > 1 else (0, None)
-    lines = LedgerEntry.objects.filter(seq__gt=seq).order_by("-seq").defer("body")
-    by_verb: dict[str, Happened] = {}
-    looked_at = list(lines[:LOOKED_AT])
-    for line in looked_at:
-        if line.verb in ROUTINE or line.actor_id == actor.pk:
-            continue
-        found = by_verb.setdefault(line.verb, Happened(line.verb))
-        found.count += 1
-        if len(found.newest) < SHOWN_EACH:
-            found.newest.append(line)
-    return Digest(since, list(by_verb.values()), len(looked_at) < LOOKED_AT)
+    lines = LedgerEntry.objects.filter(seq__gt=seq).order_by("-seq")
+    looked_at = list(lines.values_list("seq", "verb", "actor_id")[:LOOKED_AT])
+    by_verb: dict[str, list[int]] = {}
+    for number, verb, actor_id in looked_at:
+        if verb not in ROUTINE and actor_id != actor.pk:
+            by_verb.setdefault(verb, []).append(number)
+    shown = [n for numbers in by_verb.values() for n in numbers[:SHOWN_EACH]]
+    told = LedgerEntry.objects.defer("body").in_bulk(shown)
+    happened = [
+        Happened(verb, len(numbers), [told[n] for n in numbers[:SHOWN_EACH]])
+        for verb, numbers in by_verb.items()
+    ]
+    return Digest(since, happened, len(looked_at) < LOOKED_AT)
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
