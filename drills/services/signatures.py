@@ -45,6 +45,7 @@ from portal.services.reading import read_once
 LOOK_JOB = "drills.jobs.look_at_signatures"
 EVERY = timedelta(seconds=30)
 NAME = "signatures"
+_GRANTED_BY = ("granted_by__token", "confirmed_by__token")  # what `_grant` reads
 MOST_ROUNDS = 20  # how far back a gate's signatures are looked for
 
 
@@ -106,8 +107,7 @@ class Round:
         signoffs = list(
             self.pack.signoffs.select_related(
                 *("person", "grant__person"),
-                *("grant__granted_by__person", "grant__granted_by__token"),
-                *("grant__confirmed_by__person", "grant__confirmed_by__token"),
+                *(f"grant__{each}" for each in _GRANTED_BY),
                 *("delegation__giver", "lapse", "pack"),
             ).order_by("pk")
         )
@@ -257,12 +257,6 @@ def holders(role: SigningRole, *, most: int) -> list[tuple[Person, Signer]]:
     ]
 
 
-_GRANTED_BY = (
-    *("granted_by__person", "granted_by__token__owner"),
-    *("confirmed_by__person", "confirmed_by__token__owner"),
-)
-
-
 def signed_by(signoff: Signoff) -> Signer:
     """Who has signed, by the very grant and delegation that they signed by."""
     role = SigningRole(signoff.role)
@@ -288,13 +282,13 @@ def _signer(
 
 
 def _grant(grant: RoleGrant) -> Grant:
-    by = [grant.granted_by, grant.confirmed_by]
-    people = [each.person_behind for each in by if each is not None]
+    by = [each for each in (grant.granted_by, grant.confirmed_by) if each is not None]
+    people = [each.id_of_person_behind for each in by]
     return Grant(
         number=grant.pk,
         person=grant.person_id,
         granted_at=grant.granted_at,
-        granters=frozenset(each.pk for each in people if each is not None),
+        granters=frozenset(each for each in people if each is not None),
         at_installation=grant.at_installation,
         reset_at=grant.person.credentials_reset_at,
         is_revoked=grant.revoked_at is not None,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from drills.domain import drills as domain
 from drills.domain.drills import (
@@ -62,6 +63,8 @@ def facts_of(drill: Drill) -> Facts:
 def _looked_at(found: Iterable[Drill]) -> dict[int, Looked]:
     """By drill, in three queries for however many."""
     taken: dict[int, list[DrillCapture]] = {drill.pk: [] for drill in found}
+    if not taken:
+        return {}
     for each in DrillCapture.objects.filter(drill__in=taken).order_by("pk"):
         taken[each.drill_id].append(each)
     read = scans.standings(each.digest for rows in taken.values() for each in rows)
@@ -105,39 +108,35 @@ def validity_of(drill: Drill) -> tuple[Validity, str]:
 
 @read_once
 def of_stage(stage: Stage) -> list[Standing]:
-    """What the drills of each scenario say about a stage."""
+    """What the drills of each scenario say about a stage.
+
+    The newest one that passed decides, if it counts; else the best of the newest few.
+    """
+    passed = Drill.objects.filter(stage=stage, state=State.PASSED)
+    newest = passed.order_by("scenario", "-ended_at").distinct("scenario")
+    by_scenario = {Scenario(each.scenario): each for each in newest}
+    looked_at = _looked_at(by_scenario.values())
     terms = terms_of(stage)
-    passed = _passed(stage)
-    found = {
-        scenario: Standing(scenario, None, Validity.NOT_COUNTED, "no drill has passed")
-        for scenario in Scenario
-    }
-    for place in range(MOST_LOOKED_AT):
-        drills = {
-            scenario: passed[scenario][place]
-            for scenario, best in found.items()
-            if not best.counts and place < len(passed[scenario])
-        }
-        looked_at = _looked_at(drills.values()) if drills else {}
-        for scenario, drill in drills.items():
-            each = _standing_of(drill, looked_at[drill.pk], terms)
-            best = found[scenario]
-            if best.drill is None or _ORDER[each.validity] < _ORDER[best.validity]:
-                found[scenario] = each
-    return list(found.values())
-
-
-def _passed(stage: Stage) -> dict[Scenario, list[Drill]]:
-    """The newest drills of each scenario that passed, the newest first."""
-    of_stage = Drill.objects.filter(stage=stage, state=State.PASSED)
-    newest = [
-        of_stage.filter(scenario=scenario).order_by("-ended_at")[:MOST_LOOKED_AT]
-        for scenario in Scenario
-    ]
-    found: dict[Scenario, list[Drill]] = {scenario: [] for scenario in Scenario}
-    for drill in newest[0].union(*newest[1:], all=True).order_by("-ended_at"):
-        found[Scenario(drill.scenario)].append(drill)
+    found = []
+    for scenario in Scenario:
+        drill = by_scenario.get(scenario)
+        if drill is None:
+            nothing = (Validity.NOT_COUNTED, "no drill has passed")
+            found.append(Standing(scenario, None, *nothing))
+            continue
+        best = _standing_of(drill, looked_at[drill.pk], terms)
+        if not best.counts:
+            best = _best(best, passed.filter(scenario=scenario), terms)
+        found.append(best)
     return found
+
+
+def _best(newest: Standing, passed: QuerySet[Drill], terms: Terms) -> Standing:
+    """The best of the newest few drills of a scenario; the newer of equal ones."""
+    older = list(passed.order_by("-ended_at")[1:MOST_LOOKED_AT])
+    looked_at = _looked_at(older)
+    others = [_standing_of(drill, looked_at[drill.pk], terms) for drill in older]
+    return min([newest, *others], key=lambda each: _ORDER[each.validity])
 
 
 def _standing_of(drill: Drill, looked: Looked, terms: Terms) -> Standing:

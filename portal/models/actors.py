@@ -68,6 +68,13 @@ class Actor(models.Model):
         return self.name
 
     @property
+    def id_of_person_behind(self) -> int | None:
+        """The key of whoever is meant where people are counted."""
+        if self.kind == ActorKind.TOKEN:
+            return self.token.owner_id
+        return self.person_id
+
+    @property
     def person_behind(self) -> Person | None:
         """Who is meant where people are counted: a token counts as its owner."""
         if self.kind == ActorKind.PERSON:
