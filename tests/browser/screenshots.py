@@ -27,6 +27,7 @@ IMAGES = Path("docs/images")
 PLACE = Path("var/screenshots")
 SIZES = {"wide": DESKTOP, "narrow": PHONE}
 SHOWN = {"width": 1280, "height": 800}
+CLOSE = "document.querySelectorAll('details[open]').forEach(each => each.open = false)"
 ENOUGH_RUNS = 14
 # By a picture's name: what leads to its page.
 OF_README = {
@@ -73,8 +74,9 @@ def _readme(browser: Any, var: Path) -> None:
         for name, leads in OF_README.items():
             ((path,),) = portal.query(leads)
             window.look_at(path)
+            window.page.evaluate(CLOSE)
             window.page.screenshot(path=IMAGES / f"{name}.png")
-        window.is_seen_as(PHONE, "dark")
+        window.page.set_viewport_size(PHONE)
         window.look_at("/admin/")
         window.is_seen_as(PHONE, "dark")
         window.page.screenshot(path=IMAGES / "telephone.png")
