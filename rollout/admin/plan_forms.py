@@ -71,7 +71,7 @@ class CoverageForm(ProposalForm):
     field_order = ["coverage", "waits", "reason"]
 
     def __init__(self, *args: Any, subject: Stage, **kwargs: Any) -> None:
-        initial = {"coverage": subject.coverage}
+        initial = {"coverage": f"{float(subject.coverage):g}"}
         super().__init__(*args, subject=subject, initial=initial, **kwargs)
         self.pointers = {f"{path_of(subject)}/coverage": "coverage"}
 
@@ -315,7 +315,7 @@ ACTS = (
         may=May.HOLD,
         hidden=lambda stage, actor: stage.state not in OPEN_STATES,
         effects=lambda stage: [
-            f"Coverage is {stage.coverage} % now.",
+            f"Coverage is {float(stage.coverage):g} % now.",
             "Widening drops nobody who is in.",
         ],
     ),
