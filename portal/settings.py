@@ -309,7 +309,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     # Its links lie within buttons, where no screen reader finds them, and it would take
     # the anchors of the guide for its own.
-    "SWAGGER_UI_SETTINGS": {"deepLinking": False},
+    "SWAGGER_UI_SETTINGS": {
+        "deepLinking": False,
+        "docExpansion": "none",
+        "filter": True,
+    },
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "POSTPROCESSING_HOOKS": ["portal.api.schema.describe"],
 }

@@ -3,7 +3,7 @@
  *
  *     PORTAL=http://localhost:8000 TOKEN=rgp_… node report_run.mjs RUN_ROOT
  *
- * Needs Node 18 and nothing else (`tsc` makes the .mjs). It asks which workflow the run
+ * Needs Node 20 and nothing else (`tsc` makes the .mjs). It asks which workflow the run
  * gets, reports its documents and artifacts, acknowledges nothing, and prints how the
  * run stands.
  */
@@ -52,6 +52,7 @@ const decision = await call<Decision>(
   "POST", "decisions", JSON.stringify(asked), { ...JSON_TYPE, "Idempotency-Key": run },
 );
 console.log(`${run}: ${decision.workflow} (${decision.reason})`);
+if (decision.workflow !== "option_c") process.exit(); // it reports nothing
 
 // Documents go as they are, byte for byte; sending one again changes nothing.
 for (const name of ["manifest", "gates"]) {

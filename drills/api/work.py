@@ -101,7 +101,7 @@ class SeverityView(OneIncidentView):
         return self.shown(number)
 
 
-class NewRow(Because):
+class ChosenRow(Because):
     """Which kind of trouble it is."""
 
     row = serializers.SlugField(max_length=100, help_text="Its key in the matrix.")
@@ -115,12 +115,12 @@ class RowView(OneIncidentView):
     @extend_schema(
         summary="Choose the row of the matrix",
         parameters=[ROLLOUT],
-        request=NewRow,
+        request=ChosenRow,
         responses=WholeIncident,
     )
     @idempotent
     def post(self, request: Request, number: int) -> Response:
-        said = self.said(NewRow)
+        said = self.said(ChosenRow)
         self.incident(number)
         checklists.choose_row(number, said["row"], by=self.actor, reason=said["reason"])
         return self.shown(number)

@@ -35,6 +35,7 @@ GUIDES = {  # the anchor of each, and where it is
 FILES = {  # what the guides name, to be fetched by its name
     "manifest.json": "examples/manifest.json",
     "gates.json": "examples/gates.json",
+    "gates-failed.json": "examples/gates-failed.json",
     "events.ndjson": "examples/events.ndjson",
     "report_run.py": "examples/report_run.py",
     "report_run.mts": "examples/report_run.mts",
@@ -46,6 +47,7 @@ SHOWN = "examples/"  # what is shown where a paragraph names nothing else
 WRITTEN_FOR = "http://localhost:8000"
 _ONLY_A_LINK = ["link_open", "text", "link_close"]
 _CODE = re.compile(r"`([A-Z][A-Z_]+)`")
+_NEEDS = re.compile(r"Needs the scope (`[^,.]+`)")
 _REMARK = re.compile(r"\A<!--.*?-->\s*")  # for whoever edits the page
 
 
@@ -84,6 +86,7 @@ class Operation:
     method: str
     path: str
     summary: str
+    needs: str
 
 
 @cache
@@ -93,7 +96,13 @@ def operations() -> list[tuple[str, str, list[Operation]]]:
     found: dict[str, list[Operation]] = {each["name"]: [] for each in document["tags"]}
     for path, methods in document["paths"].items():
         for method, said in methods.items():
-            line = Operation(method.upper(), path, said["summary"])
+            needs = _NEEDS.search(said["description"])
+            line = Operation(
+                method.upper(),
+                path,
+                said["summary"],
+                needs[1].replace("`", "") if needs else "a person",
+            )
             found[said["tags"][0]].append(line)
     means = {each["name"]: each["description"] for each in document["tags"]}
     return [(tag, means[tag], lines) for tag, lines in found.items() if lines]

@@ -90,6 +90,11 @@ class Taken(serializers.Serializer):
         help_text="When a failed gate stands, unless newer gates come first; null when "
         "none has failed, or when its failure stands already.",
     )
+    drift = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField()),
+        help_text="By gate, where a status contradicts its own metrics: such a gate "
+        "does not count as passed.",
+    )
 
 
 class DocumentView(RolloutView):
@@ -146,6 +151,11 @@ def _answer(receipt: Receipt) -> Response:
             "is_admitted": run.is_admitted,
             "awaits_fallback": run.awaits_fallback,
             "confirm_at": documents.confirm_at(run),
+            "drift": {
+                letter: gate["drift"]
+                for letter, gate in sorted(run.gates.items())
+                if gate["drift"]
+            },
         },
         status=_STATUS[receipt.outcome],
     )

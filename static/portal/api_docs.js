@@ -28,6 +28,7 @@
         await fetched(script);
       }
       button.hidden = true;
+      document.getElementById("swagger-ui").scrollIntoView();
     } catch {
       button.disabled = false;
       button.textContent = "It did not arrive: try again";

@@ -9,6 +9,7 @@ from django.core.management import call_command
 
 from portal.api.pagination import NewestFirst
 from rollout.domain import contexts, directives, gates
+from rollout.domain.decisions import Reason
 from rollout.domain.runs import TIMEOUTS_S, RunStage
 from rollout.edge import http, streams, tickets, waiting
 from rollout.services.documents import DEFAULT_CONFIRM_AFTER_S
@@ -34,12 +35,14 @@ def test_the_documents_of_the_guide_are_taken_in_their_order(call):
         "runs/run-1/manifest", (EXAMPLES / "manifest.json").read_bytes()
     )
     events = call.post("runs/run-1/events", (EXAMPLES / "events.ndjson").read_bytes())
-    failed = call.put("runs/run-1/gates", (EXAMPLES / "gates.json").read_bytes())
+    passed = call.put("runs/run-1/gates", (EXAMPLES / "gates.json").read_bytes())
+    failed = call.put("runs/run-1/gates", (EXAMPLES / "gates-failed.json").read_bytes())
 
     assert decided["workflow"] == "option_c"
     assert (manifest.status_code, manifest.json()["is_admitted"]) == (201, True)
     assert events.json() == {"received": 3, "new": 3, "last_seq": 3, "gaps": []}
-    assert failed.status_code == 201
+    assert (passed.status_code, passed.json()["confirm_at"]) == (201, None)
+    assert (passed.json()["drift"], failed.status_code) == ({}, 201)
     assert failed.json()["confirm_at"] is not None
 
 
@@ -47,14 +50,14 @@ def test_the_documents_of_the_guide_are_taken_in_their_order(call):
 def test_the_retries_of_the_guide_are_spent_when_it_says_so(call, carry_out_jobs):
     metrics = json.loads(re.search(r'  (\{"retry_counts".*?\]\})', GUIDE, re.S)[1])
     manifest = json.loads((EXAMPLES / "manifest.json").read_text())
-    failing = json.loads((EXAMPLES / "gates.json").read_text())
+    failing = json.loads((EXAMPLES / "gates-failed.json").read_text())
 
     call.put("runs/run-1/gates", json.dumps(failing).encode())
     planned = manifest | {"metrics": metrics}
     call.put("runs/run-1/manifest", json.dumps(planned).encode())
     carry_out_jobs()
     before = call.get("runs/run-1").json()
-    failing["revision"], failing["gates"]["B"]["checked_at"] = 2, "2026-01-31T12:10:00Z"
+    failing["revision"], failing["gates"]["B"]["checked_at"] = 3, "2026-01-31T12:10:00Z"
     call.put("runs/run-1/gates", json.dumps(failing).encode())
     carry_out_jobs()
     after = call.get("runs/run-1").json()
@@ -122,6 +125,38 @@ def test_the_openapi_document_orders_its_parts_and_says_what_each_needs(tmp_path
 )
 def test_the_figures_of_the_guide_are_those_of_the_code(says):
     assert says in re.sub(r"\s+", " ", GUIDE)
+
+
+def test_the_limits_of_the_guide_are_those_of_the_gates():
+    said: dict[str, dict[str, str]] = {}
+    rows = re.findall(
+        r"^ +\| ([C-E])[^|]*\| (`[^|]+) \| (at \w+) ([\d., ]+) \|$", GUIDE, re.M
+    )
+    for gate, metrics, kind, bars in rows:
+        names = re.findall(r"`(\w+)`", metrics)
+        for name, bar in zip(names, bars.split(", "), strict=True):
+            said.setdefault(gate, {})[name] = f"{kind} {bar}"
+
+    for gate in "CDE":
+        assert said[gate] == gates.bounds_of(gate, is_no_web=False, limits={})
+    assert f"at least {gates.PARSEABLE_BAR:g} |" in GUIDE
+
+
+def test_the_reasons_of_the_guide_are_those_of_decisions():
+    for reason in Reason:
+        assert f"`{reason}`" in GUIDE
+
+
+@pytest.mark.django_db
+def test_a_status_that_its_metrics_contradict_is_answered_as_drift(call):
+    document = json.loads((EXAMPLES / "gates.json").read_text())
+    document["gates"]["B"]["metrics"] = {"validated_count": 1, "failed_count": 1}
+
+    answer = call.put("runs/run-1/gates", json.dumps(document).encode())
+
+    assert answer.json()["drift"] == {
+        "B": ["50% of the outputs are parseable, 80% is needed"]
+    }
 
 
 def test_the_timeouts_of_the_guide_are_those_of_the_table():

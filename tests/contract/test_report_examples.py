@@ -1,30 +1,31 @@
-"""The programs that the guide for services shows, run as they stand."""
+"""The programs that report a run, as the guide for services shows them."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 
 import pytest
 
-from tests.live import ROOT, LivePortal, wait_until
+from tests.contract.programs import (
+    EXAMPLES,
+    STRICT,
+    TSC,
+    needs_typescript,
+    reported,
+)
+from tests.live import LivePortal, wait_until
 from tests.rollout.documents import a_manifest, some_gates, spent
 
-EXAMPLES = ROOT / "docs" / "examples"
-NODE = ROOT / "tests" / "contract" / "node"
-TSC = NODE / "node_modules" / ".bin" / "tsc"
-STRICT = (
-    *("--module", "nodenext", "--target", "es2022", "--strict", "--skipLibCheck"),
-    *("--typeRoots", str(NODE / "node_modules" / "@types"), "--types", "node"),
-)
 pytestmark = pytest.mark.contract
 
 
 @pytest.fixture(scope="module")
 def portal(state_directory):
+    """One that lets runs in, and goes on when one fails."""
     live = LivePortal(state_directory)
     live.start()
+    live.manage("seed_demo")
+    live.only_count_failures()
     yield live
     live.stop()
 
@@ -41,18 +42,6 @@ def a_root(place, run_id: str):
     return place
 
 
-def reported(portal: LivePortal, *command: str) -> list[str]:
-    done = subprocess.run(
-        command,
-        env=os.environ | {"PORTAL": portal.url, "TOKEN": portal.a_token(command[-1])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
-
-
 def test_the_python_example_reports_a_run(portal, tmp_path):
     root = a_root(tmp_path / "run", "from-python")
 
@@ -61,10 +50,7 @@ def test_the_python_example_reports_a_run(portal, tmp_path):
     assert_reported(portal, said, "from-python", root)
 
 
-@pytest.mark.skipif(
-    shutil.which("node") is None or not TSC.exists(),
-    reason="`make test-contract` installs TypeScript, given Node",
-)
+@needs_typescript
 def test_the_typescript_example_has_its_types_and_reports_a_run(portal, tmp_path):
     root = a_root(tmp_path / "run", "from-typescript")
     source = str(EXAMPLES / "report_run.mts")
@@ -81,39 +67,18 @@ def test_the_typescript_example_has_its_types_and_reports_a_run(portal, tmp_path
     assert_reported(portal, said, "from-typescript", root)
 
 
-def test_the_python_example_evaluates_flags(portal):
-    pytest.importorskip("openfeature.contrib.provider.ofrep")
+def test_a_run_that_is_not_let_in_reports_nothing(portal, tmp_path):
+    root = a_root(tmp_path / "run", "of-nobody")
+    manifest = json.loads((root / "manifest.json").read_text())
+    (root / "manifest.json").write_text(json.dumps(manifest | {"mode": "other"}))
 
-    said = reported(portal, sys.executable, str(EXAMPLES / "evaluate_flags.py"))
+    said = reported(portal, sys.executable, str(EXAMPLES / "report_run.py"), str(root))
 
-    assert_evaluated(portal, said, "False")
-
-
-@pytest.mark.skipif(
-    shutil.which("node") is None or not TSC.exists(),
-    reason="`make test-contract` installs TypeScript, given Node",
-)
-def test_the_typescript_example_has_its_types_and_evaluates_flags(portal, tmp_path):
-    (tmp_path / "node_modules").symlink_to(NODE / "node_modules")
-    source = shutil.copy(EXAMPLES / "evaluate_flags.mts", tmp_path)
-    compiled = subprocess.run(
-        [str(TSC), *STRICT, source], capture_output=True, text=True, check=False
-    )
-    assert compiled.returncode == 0, compiled.stdout
-
-    said = reported(portal, "node", str(tmp_path / "evaluate_flags.mjs"))
-
-    assert_evaluated(portal, said, "false")
-
-
-def assert_evaluated(portal: LivePortal, said: list[str], false: str) -> None:
-    service = portal.client(portal.a_token(f"reader of {false}"))
-    flag = service.get("/api/v1/flags/PAI_DR_CLI_MAX_WAVE1_AGENTS").json()
-    assert said == [f"enabled: {false} (NOT_STARTED)", f"agents: {flag['default']}"]
+    assert said == ["of-nobody: standard (NOT_ADMITTED)"]
 
 
 def assert_reported(portal: LivePortal, said: list[str], run_id: str, root) -> None:
-    assert said[0] == f"{run_id}: standard (NOT_STARTED)"
+    assert said[0] == f"{run_id}: option_c (ADMITTED)"
     assert ", A:pass B:fail C:not_run" in said[1]
     service = portal.client(portal.a_token(f"reader of {run_id}"))
     # A worker judges the gates, perhaps before the program asks how the run stands.
