@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Case, Q, Value, When
 from django.http import HttpRequest
 from django.urls import reverse
 
 from drills.domain import drills as practice
-from drills.domain.incidents import Kind, Severity, State
+from drills.domain.incidents import ACTIVE, Kind, Severity, State
 from drills.domain.scenarios import PLANS, Scenario
 from drills.domain.signoffs import SigningRole
 from drills.domain.tasks import TaskState
@@ -45,9 +45,10 @@ SHOWN = 8
 
 
 def open_incidents(request: HttpRequest) -> dict[str, Any]:
-    """What is not over, the worst first."""
+    """What is not over: what is active first, of that the worst."""
     found = Incident.objects.filter(is_over=False).select_related("commander")
-    shown = list(found.order_by("severity", "-pk")[: SHOWN + 1])
+    is_done = Case(When(state__in=list(ACTIVE), then=Value(0)), default=Value(1))
+    shown = list(found.order_by(is_done, "severity", "-pk")[: SHOWN + 1])
     return {"incidents": shown[:SHOWN], "has_more": len(shown) > SHOWN}
 
 
@@ -85,6 +86,23 @@ def unacknowledged(actor: Actor) -> list[Need]:
             says=f"Severity {each.severity}{_kind(each)}: {each.says}",
         )
         for each in found.order_by("severity", "-pk")[:MOST_NEEDS]
+    ]
+
+
+def commanded(actor: Actor) -> list[Need]:
+    """Incidents that this person works on."""
+    mine = Incident.objects.filter(
+        is_over=False,
+        commander=actor.person_behind,
+        state__in=(State.ACKNOWLEDGED, State.MITIGATED),
+    )
+    return [
+        Need(
+            url=page_of(each.pk),
+            title=f"Go on with incident {each.pk} · {each.title}",
+            says=f"Severity {each.severity}{_kind(each)}, {each.state}; it is yours.",
+        )
+        for each in mine.order_by("severity", "-pk")[:MOST_NEEDS]
     ]
 
 
@@ -249,7 +267,8 @@ def packs_to_sign(actor: Actor) -> list[Need]:
     return found[:MOST_NEEDS]
 
 
-NEEDS += [unacknowledged, tasks_of, drills_to_observe, drills_due, packs_to_sign]
+NEEDS[:0] = [unacknowledged, commanded]  # nothing waits less
+NEEDS += [tasks_of, drills_to_observe, drills_due, packs_to_sign]
 NEEDS.append(reviews_of_broken_glass)
 TROUBLES.insert(0, serious_incidents)
 banners.register(broken_glass)

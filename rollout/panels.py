@@ -9,8 +9,9 @@ from django.urls import reverse
 
 from portal import clock
 from portal.dashboard import Panel, register
-from portal.domain.roles import May
-from portal.models import Actor
+from portal.domain.approvals import ApprovalState
+from portal.domain.roles import May, roles_that
+from portal.models import Actor, Approval
 from portal.panels import MOST_NEEDS, NEEDS, SHOWN_BY_APPS, TROUBLES, Need
 from portal.services.access import may
 from portal.services.reading import read_once
@@ -44,6 +45,7 @@ from rollout.models import (
 from rollout.services import agents, changes, clients, configuration, readiness
 from rollout.services.evidence import latest
 from rollout.services.stages import open_attempt
+from rollout.services.switch import RELEASE
 
 SHOWN_RUNS = 6
 SHOWN_AGENTS, MOST_AGENTS = 8, 200
@@ -62,10 +64,22 @@ def switches(request: HttpRequest) -> dict[str, Any]:
         )
     )
     actor = actor_of(request)
+    asked = {
+        int(each.subject_id): each
+        for each in Approval.objects.filter(
+            act=RELEASE, state=ApprovalState.PENDING
+        ).select_related("requester")
+    }
     return {
         "switches": [
-            {"switch": each, "is_on": each.rollout_id in admitting} for each in found
+            {
+                "switch": each,
+                "is_on": each.rollout_id in admitting,
+                "asked": asked.get(each.pk),
+            }
+            for each in found
         ],
+        "confirms": " or ".join(roles_that(May.CONFIRM_EXPOSURE)),
         "troubles": [trouble for source in TROUBLES for trouble in source(request)],
         "may_engage": may(actor, May.ENGAGE_SWITCH),
         "may_request": may(actor, May.REQUEST_EXPOSURE),
@@ -144,11 +158,12 @@ def fallbacks(request: HttpRequest) -> dict[str, Any]:
 
 @read_once
 def _waiting_offers() -> list[FallbackOffer]:
-    """The newest, and one more if there are more than are shown."""
+    """Those that wait longest, and one more if there are more than are shown: what
+    comes later stands below, so that no button moves under a finger."""
     waiting = FallbackOffer.objects.filter(
         run__awaits_fallback=True, run__rollout__kind=RolloutKind.LIVE
     ).select_related("run")
-    return list(waiting.order_by("-run_id")[: SHOWN_RUNS + 1])
+    return list(waiting.order_by("run_id")[: SHOWN_RUNS + 1])
 
 
 def _take_button(offer: FallbackOffer) -> dict[str, str]:
@@ -275,8 +290,23 @@ def _moved(candidates: list[Change]) -> list[Change]:
     return [c for c in candidates if c.base_digest != now[c.rollout_id]]
 
 
+def stages_on_hold(request: HttpRequest) -> list[Need]:
+    """Stages that stand still until two people agree to go on."""
+    held = Stage.objects.filter(
+        state=StageState.HOLDING, rollout__kind=RolloutKind.LIVE
+    )
+    return [
+        Need(
+            reverse("admin:rollout_stage_change", args=[each.pk]),
+            f"{each.name} is on hold",
+            "",
+        )
+        for each in held
+    ]
+
+
 NEEDS += [changes_of_others, own_changes, failures_to_review]
-TROUBLES.append(requests_without_a_workflow)
+TROUBLES += [stages_on_hold, requests_without_a_workflow]
 SHOWN_BY_APPS.update({changes.APPROVE, changes.APPROVE_LOW_RISK})
 ROUTINE.update(
     {

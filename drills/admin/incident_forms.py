@@ -68,8 +68,15 @@ class PersonField(forms.ModelChoiceField):
         )
 
 
-def _row(**more: Any) -> forms.ModelChoiceField:
-    return forms.ModelChoiceField(
+class RowField(forms.ModelChoiceField):
+    """A row, by what one sees."""
+
+    def label_from_instance(self, row: MatrixRow) -> str:
+        return row.symptom
+
+
+def _row(**more: Any) -> RowField:
+    return RowField(
         MatrixRow.objects.filter(is_live=True),
         label="What kind of trouble is it? (a row of the matrix)",
         to_field_name="key",
@@ -189,6 +196,7 @@ class StepForm(ReasonForm):
     step = forms.TypedChoiceField(coerce=int, widget=UnfoldAdminSelectWidget())
     finding = forms.ChoiceField(
         choices=[
+            ("", "Choose"),
             (Finding.FOUND, "found something"),
             (Finding.NOT_FOUND, "found nothing"),
             (Finding.COULD_NOT_LOOK, "could not look"),
@@ -200,6 +208,10 @@ class StepForm(ReasonForm):
     def __init__(self, *args: Any, subject: Incident, **kwargs: Any) -> None:
         super().__init__(*args, subject=subject, **kwargs)
         self.fields["reason"].label = "What you found"
+        self.fields["reason"].error_messages["required"] = "Say what you found."
+        looked_at = set(subject.results.values_list("number", flat=True))
+        numbers = range(1, len(subject.steps) + 1)
+        self.initial["step"] = next((n for n in numbers if n not in looked_at), 1)
         self.fields["step"].choices = [
             (number, f"{number} · {step}")
             for number, step in enumerate(subject.steps, start=1)

@@ -65,6 +65,10 @@ def unfinished(incident: Incident) -> list[str]:
         )
     open_tasks = incident.tasks.filter(state=TaskState.OPEN).order_by("pk")
     found += [f"The task {each.title!r} is open." for each in open_tasks[:MOST_TOLD]]
+    for use in incident.runbook_uses.select_related("runbook")[:MOST_TOLD]:
+        if (ticked := use.ticks.count()) < len(use.steps):
+            how_far = f"{ticked} of {len(use.steps)} steps"
+            found.append(f"The runbook {use.runbook.title!r} is at {how_far}.")
     return found
 
 

@@ -83,7 +83,7 @@ def open_for(drill_id: int, *, by: Actor, reason: str) -> tuple[Rollout, str]:
         salt=secrets.token_hex(16),
     )
     twin.save_as(by, reason=reason)
-    _copy(live, twin, drill.stage.key, by=by, reason=reason)
+    _copy(live, drill, twin, by=by, reason=reason)
     stage = twin.stages.get(key=drill.stage.key)
     attempt = stages.begin(stage, StageAct.START, by=by, reason=reason)
     lent = tokens.lend(
@@ -112,18 +112,21 @@ def open_for(drill_id: int, *, by: Actor, reason: str) -> tuple[Rollout, str]:
     return twin, lent.text
 
 
-def _copy(live: Rollout, twin: Rollout, opened: str, *, by: Actor, reason: str) -> None:
+def _copy(
+    live: Rollout, drill: Drill, twin: Rollout, *, by: Actor, reason: str
+) -> None:
+    """The names of its stages say that they are a drill's, wherever they are told."""
     released = Switch(
         rollout=twin, changed_at=clock.now(), changed_by=by, reason=reason
     )
     released.save_as(by, reason=reason)
     for each in live.stages.all():
-        is_opened = each.key == opened
+        is_opened = each.key == drill.stage.key
         stage = Stage(
             rollout=twin,
             position=each.position,
             key=each.key,
-            name=each.name,
+            name=f"{each.name[:150]} (drill {drill.pk})",
             state=StageState.READY if is_opened else StageState.DRAFT,
             coverage=EVERYBODY if is_opened else each.coverage,
             plan=each.plan,

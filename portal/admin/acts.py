@@ -128,7 +128,8 @@ class Act:
     where the act is confirmed. With `foresee` the act is
     carried out only after a page has shown what exactly it would do, and only if it
     still would; what was foreseen is in the data as `foreseen`. `done_as` is what the
-    last button says, where that is not the title. With `at_once` the button itself
+    last button says, where that is not the title; while `barred(object)` there is no
+    button, only what is shown. With `at_once` the button itself
     does it, with that as the reason: for what leads towards safety, where a second
     page would only cost time.
     """
@@ -146,6 +147,7 @@ class Act:
     needs_password: bool = False
     is_on_list: bool = False
     about: Callable[[Any], Shown] | None = None
+    barred: Callable[[Any], bool] = lambda subject: False
     foresee: Callable[[Any, Actor, dict[str, Any]], Shown] | None = None
     basis: Basis | None = None
     done_as: str = ""
@@ -238,6 +240,9 @@ class ActsMixin:
             subject = self.get_object(request, pk)
             if subject is None:
                 return self._get_obj_does_not_exist_redirect(request, self.opts, pk)
+            if request.method == "GET" and act.hidden(subject, actor):
+                messages.warning(request, f"{act.title}: not now, or not by you.")
+                return HttpResponseRedirect(self._where_from(subject))
         proves = act.needs_password and not _only_looks(act, request)
         form_class = with_password(act.form, request) if proves else act.form
         if request.method != "POST":
@@ -371,6 +376,7 @@ class ActsMixin:
             "once": request.POST.get("once") or uuid4().hex,
             "rests_on": act.basis.mark(subject) if act.basis else "",
             "about": act.about(subject) if act.about else None,
+            "is_barred": act.barred(subject),
             "since": since,
             "foreseen": None if is_refused else foreseen,
             "proof": proof or (_proof(act, request, subject) if foreseen else []),

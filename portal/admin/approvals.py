@@ -177,7 +177,11 @@ class ApprovalAdmin(GovernedAdmin):
             perform=_reject,
             is_dangerous=True,
             hidden=lambda approval, actor: not may_confirm(approval, actor),
-            effects=lambda approval: ["Nothing is changed; the requester sees why."],
+            effects=lambda approval: [
+                "Nothing is changed; the requester sees why.",
+                *_told(approval),
+                f"{approval.requester} asked for it: {approval.reason}",
+            ],
         ),
         Act(
             name="withdraw",

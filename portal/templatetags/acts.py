@@ -17,9 +17,12 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def leads(context: dict[str, Any], path: str, says: str) -> SafeString:
-    """A link; where it leads to an act that its reader may not do, who can instead."""
-    needed = needed_at(path)
-    if needed is None or may(actor_of(context["request"]), needed):
+    """A link; where it leads to an act that its reader may not do, who can instead.
+
+    A part that is rendered by itself has no reader: it says who can.
+    """
+    needed, request = needed_at(path), context.get("request")
+    if needed is None or (request and may(actor_of(request), needed)):
         return format_html('<a class="link" href="{}">{}</a>', path, says)
     return format_html('{}: <span class="soft">{} can.</span>', says, who_may(needed))
 

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 
-from portal.admin.governed import GovernedAdmin
+from portal.admin.governed import GovernedAdmin, lines_about
 from portal.domain.roles import May
 from portal.errors import Refusal
 from portal.services.access import may
@@ -15,6 +15,7 @@ from rollout.admin.change_acts import ACTS, acts_that_help, is_author, trouble_o
 from rollout.admin.proposing import alike, edits_for_display
 from rollout.domain.changes import PENDING, ChangeState
 from rollout.domain.exposure import Risk
+from rollout.domain.verbs import Verb
 from rollout.models import Change, Rollout
 from rollout.services import previews
 
@@ -76,7 +77,7 @@ class ChangeAdmin(GovernedAdmin):
     @admin.display(description="risk", ordering="risk")
     def shown_risk(self, change: Change) -> str:
         marks = {
-            Risk.SAFER: ("▼", "safer"),
+            Risk.SAFER: ("▼", "exposes no more"),
             Risk.LOW: ("◆", "low"),
             Risk.HIGH: ("▲", "exposes more"),
         }
@@ -129,7 +130,7 @@ def _page_of(change: Change) -> dict[str, Any]:
     return {
         "proposal": change,
         "is_pending": is_pending,
-        "means": MEANS[ChangeState(change.state)],
+        "means": _means(change),
         "needed": NEEDED[risk] if change.state == ChangeState.OPEN else "",
         "risk": str(risk),
         "edits": edits_for_display(change),
@@ -139,3 +140,14 @@ def _page_of(change: Change) -> dict[str, Any]:
         "groups": alike(preview) if preview else [],
         "no_preview": no_preview,
     }
+
+
+def _means(change: Change) -> str:
+    """What its state means; who has said no, and why."""
+    if change.state == ChangeState.REJECTED:
+        said = lines_about(change).filter(verb=Verb.CHANGE_REJECTED).first()
+        if said is not None:
+            return (
+                f"{said.actor_name} said no: {said.reason} Nothing was changed by it."
+            )
+    return MEANS[ChangeState(change.state)]

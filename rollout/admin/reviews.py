@@ -4,10 +4,11 @@ from typing import Any
 
 from django.contrib import admin
 
-from portal.admin.acts import Act
+from portal.admin.acts import Act, Shown
 from portal.admin.governed import GovernedAdmin
 from portal.domain.roles import May
 from portal.models import Actor
+from rollout.admin.run_page import failure_of
 from rollout.domain.gates import NAMES, GateStatus
 from rollout.models import FailureReview, Run
 from rollout.services import reviews
@@ -26,6 +27,7 @@ def _act(letter: str) -> Act:
         may=May.WORK_INCIDENT,
         perform=perform,
         hidden=lambda run, actor: not _is_open(run, letter),
+        about=lambda run: Shown("rollout/failure.html", failure_of(run, letter)),
         effects=lambda run: [
             f"Gate {letter} ({NAMES[letter]}) of {run.run_id} failed for good: "
             f"{run.gates.get(letter, {}).get('confirmed_by') or 'it has not'}.",

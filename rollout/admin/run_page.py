@@ -81,11 +81,7 @@ def page_of(run: Run) -> dict[str, Any]:
         for each in run.directives.select_related("issued_by")[:MOST_DIRECTIVES]
     ]
     elsewhere = [each for source in ELSEWHERE for each in source(run)]
-    shown_gates = _gates(
-        run,
-        gates.content["gates"] if gates else {},
-        manifest.content.get("limits") or {} if manifest else {},
-    )
+    shown_gates = _gates(run, gates, manifest)
     looks, mark = MARKS[RunStatus(run.status)]
     return {
         "run": run,
@@ -204,9 +200,19 @@ def _counted(advances: list[Advance]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
+def failure_of(run: Run, letter: str) -> dict[str, Any]:
+    """What is known of a gate of a run, for whoever says what its failure was."""
+    gates = runs.document_of(run, DocumentKind.GATES)
+    manifest = runs.document_of(run, DocumentKind.MANIFEST)
+    shown = {each["letter"]: each for each in _gates(run, gates, manifest)}
+    return {"run": run, "gate": shown[letter]}
+
+
 def _gates(
-    run: Run, reported: Mapping[str, Any], limits: Mapping[str, Any]
+    run: Run, gates: RunDocument | None, manifest: RunDocument | None
 ) -> list[dict[str, Any]]:
+    reported = gates.content["gates"] if gates else {}
+    limits = manifest.content.get("limits") or {} if manifest else {}
     looked_at = {each.gate: each for each in run.reviews.select_related("reviewer")}
     found = []
     for letter, name in NAMES.items():

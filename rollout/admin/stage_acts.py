@@ -120,6 +120,8 @@ def _hold(stage: Stage, actor: Actor, said: dict[str, Any]) -> str:
     )
     if not said["admits"]:
         return "The stage is on hold; new runs get the standard workflow."
+    if stage.rollout.switch.is_engaged:
+        return "The stage is on hold; the switch lets nobody in."
     return "The stage is on hold; it goes on letting in runs."
 
 
@@ -227,6 +229,7 @@ ACTS = (
         form=PromotionForm,
         hidden=_cannot_promote,
         about=_what_lacks,
+        barred=lambda stage: bool(say_in(stage)["lacking"]),
         effects=_effects_of_asking,
     ),
     Act(

@@ -103,8 +103,7 @@ class StageAdmin(GovernedAdmin):
 
     @admin.display(description="lets runs in")
     def lets_in(self, stage: Stage) -> str:
-        is_open = stage.state in OPEN_STATES
-        return "✓ yes" if is_open and stage.is_admitting else "no"
+        return "✓ yes" if stage.lets_in else "no"
 
     @admin.display(description="coverage", ordering="coverage")
     def share(self, stage: Stage) -> str:
@@ -137,7 +136,7 @@ def _page_of(stage: Stage) -> dict[str, Any]:
     evaluation = evidence.latest(newest) if newest else None
     return {
         "stage": stage,
-        "means": MEANS[StageState(stage.state)],
+        "means": means(stage),
         "steps": plan.coverage_steps,
         "plan": stage_acts.plan_in_words(stage),
         "plan_json": json.dumps(stage.plan, indent=2),
@@ -155,6 +154,13 @@ def _page_of(stage: Stage) -> dict[str, Any]:
         if newest
         else [],
     }
+
+
+def means(stage: Stage) -> str:
+    """What the state of a stage means now, in a sentence."""
+    if stage.state in OPEN_STATES and stage.rollout.switch.is_engaged:
+        return "The switch is engaged: nobody is let in, whatever the stage would do."
+    return MEANS[StageState(stage.state)]
 
 
 def progress_of(attempt: Attempt, plan: StagePlan) -> dict[str, Any]:

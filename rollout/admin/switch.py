@@ -8,15 +8,15 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from portal.admin.acts import Act
+from portal.admin.acts import Act, Shown
 from portal.admin.approvals import Explained, explain, takes_two
 from portal.admin.governed import GovernedAdmin
 from portal.admin.tokens import ROLLOUTS
 from portal.domain.roles import May, roles_that
 from portal.models import Actor, Approval
 from rollout.admin import broadcasts, freezes
-from rollout.models import Rollout, RolloutKind, Switch
-from rollout.services import clients, switch
+from rollout.models import OPEN_STATES, Rollout, RolloutKind, Stage, Switch
+from rollout.services import clients, evidence, readiness, stages, switch
 
 
 def _engage(found: Switch, actor: Actor, said: dict[str, Any]) -> str:
@@ -56,7 +56,27 @@ def _release(approval: Approval) -> list[str]:
     ]
 
 
-explain(switch.RELEASE, Explained(_release))
+def _about_release(approval: Approval) -> Shown | None:
+    """What speaks against letting runs in again: the checks of the open stage."""
+    found = Stage.objects.filter(
+        rollout__switch=approval.subject_id, state__in=OPEN_STATES
+    ).select_related("rollout__switch")
+    if (stage := found.first()) is None:
+        return None
+    attempt = stages.open_attempt(stage)
+    lacking = [each for each in readiness.checks(stage) if not each.is_met]
+    return Shown(
+        "rollout/releasing.html",
+        {
+            "stage": stage,
+            "checks": lacking,
+            "attempt": attempt,
+            "evaluation": evidence.latest(attempt) if attempt else None,
+        },
+    )
+
+
+explain(switch.RELEASE, Explained(_release, _about_release))
 
 
 @admin.register(Switch)

@@ -54,6 +54,12 @@ class Stage(Tracked):
     def __str__(self) -> str:
         return f"{self.position} {self.name}"
 
+    @property
+    def lets_in(self) -> bool:
+        """Whether it lets runs in now: it is open and admits, and nothing is off."""
+        is_open = self.state in OPEN_STATES and self.is_admitting
+        return is_open and not self.rollout.switch.is_engaged
+
 
 class Attempt(Tracked):
     """One pass through a stage; never reused, never reset."""

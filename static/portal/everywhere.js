@@ -69,6 +69,9 @@
   });
 
   document.addEventListener("DOMContentLoaded", () => {
+    // What a sent form has answered is not kept by browsers: going back to it, or loading
+    // it again, asks for the form anew instead of sending it a second time.
+    if (document.querySelector("form [name=once]")) history.replaceState(history.state, "", location.href);
     for (const icon of document.querySelectorAll("button .material-symbols-outlined, a .material-symbols-outlined")) {
       if (icon.textContent.trim() === "dock_to_right") icon.closest("button, a").setAttribute("aria-label", "Menu");
     }

@@ -232,3 +232,21 @@ def test_an_auditor_finds_who_did_what(somebody):
 
 def the_rollout() -> str:
     return f"SELECT id FROM rollout_rollout WHERE key = '{KEY}'"
+
+
+def test_going_back_to_a_refused_form_finds_the_form(chromium, portal, session_of):
+    window = Window(
+        chromium, portal.url, DESKTOP, "light", session=session_of("operator")
+    )
+    page, form = window.page, f"{portal.url}/admin/drills/incident/act/open/"
+    send = page.get_by_role("button", name="Open an incident", exact=True)
+    page.goto(form)
+    send.click()
+    expect(page.locator(".field-error").first).to_be_visible()
+
+    page.goto(f"{portal.url}/admin/")
+    page.go_back()
+
+    expect(send).to_be_visible()
+    assert page.url == form
+    window.close()

@@ -12,9 +12,10 @@ from portal import clock
 from portal.domain.roles import May, who_may
 from portal.models import Approval
 from portal.services import actors
+from rollout.domain.freezes import Scope
 from rollout.domain.stages import StageState
 from rollout.models import Evaluation, Stage
-from rollout.services import freezes, promotions, readiness, stages
+from rollout.services import freezes, promotions, readiness, stages, switch
 from tests.builders import PASSWORD, an_actor
 from tests.rollout.builders import (
     KEY,
@@ -159,7 +160,7 @@ def test_every_check_is_there_in_words_with_the_way_to_make_it_green(client):
     judge(stage)
     freezes.freeze(
         KEY,
-        "expansion",
+        Scope.EXPANSION,
         clock.now() + timedelta(hours=3),
         by=an_actor("qa"),
         reason="Holidays.",
@@ -299,7 +300,7 @@ def test_whoever_confirms_reads_what_changes_what_lacks_and_the_evidence(client)
 
     freezes.freeze(
         KEY,
-        "expansion",
+        Scope.EXPANSION,
         clock.now() + timedelta(hours=3),
         by=an_actor("qa"),
         reason="Holidays.",
@@ -349,9 +350,60 @@ def test_whoever_ends_a_hold_reads_why_it_was_held(client):
         client.get(page(Approval, "confirm", second.pk)).content.decode()
     )
 
+    waiting = words(read(client, second))
+
     assert f"The request of {first.requester}, which still waits, is replaced" in asking
-    assert "The sources look odd." in confirming
-    assert "✗ red Hold" in confirming
+    for shown in (confirming, waiting):
+        assert "The sources look odd." in shown
+        assert "✗ red Hold" in shown
+
+
+def test_while_the_switch_is_engaged_no_stage_says_that_it_lets_runs_in(client):
+    stage = a_running_stage()
+    signed_in(client, "operator")
+    before = words(read(client, stage))
+    switch.engage(KEY, by=an_actor("operator"), reason="Users are harmed.")
+
+    after = words(read(client, stage))
+    listed = words(client.get(page(Stage, "changelist")).content.decode())
+    send(client, page(Stage, "hold", stage.pk), admits="on", reason="And this.")
+    held = words(read(client, stage))
+
+    assert "Runs are let in" in before
+    assert "Runs are let in" not in after
+    assert "nobody is let in" in after
+    assert "✓ yes" not in listed
+    assert "the switch lets nobody in" in held
+
+
+def test_whoever_lets_runs_in_again_reads_what_speaks_against_it(client):
+    a_running_stage()
+    switch.engage(KEY, by=an_actor("operator"), reason="Users are harmed.")
+    freezes.freeze(
+        KEY,
+        Scope.EXPANSION,
+        clock.now() + timedelta(days=1),
+        by=an_actor("architect"),
+        reason="Holidays.",
+    )
+    asked = switch.request_release(KEY, by=an_actor("engineer"), reason="Mended.")
+    signed_in(client, "architect")
+
+    for address in (page(Approval, "change", asked.pk), reverse("admin:index")):
+        body = words(client.get(address).content.decode())
+        assert asked.requester.name in body
+    confirming = words(client.get(page(Approval, "confirm", asked.pk)).content.decode())
+    assert "Holidays." in confirming
+
+
+def test_what_is_hidden_does_not_open_by_its_address(client):
+    stage = a_running_stage()
+    signed_in(client, "engineer")
+
+    answer = client.get(page(Stage, "request_resume", stage.pk), follow=True)
+
+    assert answer.redirect_chain[-1][0] == page(Stage, "change", stage.pk)
+    assert "not now, or not by you" in words(answer.content.decode())
 
 
 def test_the_page_of_a_request_costs_the_same_however_much_was_judged(client):
