@@ -11,6 +11,7 @@ from portal.admin.acts import Act
 from portal.admin.governed import GovernedAdmin
 from portal.domain.roles import May
 from portal.models import Actor
+from portal.services.reading import read_once
 from rollout.domain.directives import DirectiveKind, DirectiveState
 from rollout.domain.runs import FINAL, RunKind, RunStatus
 from rollout.models import Directive, Run, RunTimeout
@@ -94,10 +95,19 @@ TITLES = {
 def _is_pointless(kind: DirectiveKind, run: Run) -> bool:
     if run.status in FINAL or run.kind == RunKind.IMPORTED:
         return True
+    if kind in _asked_now(run):
+        return True
     is_paused = run.status == RunStatus.PAUSED
     return (kind == DirectiveKind.RESUME and not is_paused) or (
         kind == DirectiveKind.PAUSE and is_paused
     )
+
+
+@read_once
+def _asked_now(run: Run) -> list[str]:
+    """What it is asked and has not followed yet."""
+    asked = run.directives.filter(state=DirectiveState.ISSUED)
+    return list(asked.values_list("kind", flat=True))
 
 
 def _act(kind: DirectiveKind) -> Act:

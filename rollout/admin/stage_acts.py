@@ -115,9 +115,12 @@ def _disable(stage: Stage, actor: Actor, said: dict[str, Any]) -> str:
 
 
 def _hold(stage: Stage, actor: Actor, said: dict[str, Any]) -> str:
-    stages.hold(
+    before = stage.state, stage.is_admitting
+    held = stages.hold(
         stage.pk, by=actor, reason=said["reason"], keeps_admitting=said["admits"]
     )
+    if (held.state, held.is_admitting) == before:
+        return "It was on hold already; nothing was written."
     if not said["admits"]:
         return "The stage is on hold; new runs get the standard workflow."
     if stage.rollout.switch.is_engaged:
