@@ -202,7 +202,9 @@ def test_an_empty_list_says_what_to_do(client, model):
 
     body = client.get(page(model, "changelist")).content.decode()
 
-    assert re.search(r'<p class="soft">(Nothing|Nobody|No failure) [^<]+\.', body)
+    assert re.search(
+        r'<p class="soft act-hint">(Nothing|Nobody|No failure) [^<]+\.', body
+    )
 
 
 # Who may, and how often
