@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 from django.contrib import admin
@@ -110,10 +109,12 @@ def _page_of(gate: ReleaseGate, reader: Actor) -> dict[str, Any]:
     """Everything that signers look at."""
     sources = sources_of(gate)
     standing = signatures.of_gate(gate)
+    rounds = signatures.rounds_of(gate)
     pack = packs.newest(gate)
-    if pack is not None:
+    found = next((each for each in rounds if each.pack == pack), None)
+    if pack is not None and found is None:
         pack.gate = gate
-    found = signatures.round_of(pack) if pack else None
+        found = Round(pack, sources)
     stage = rollouts.last_stage(gate.rollout)
     is_last_gate = gate.letter == availability.LETTER and stage is not None
     against = _against(found, sources)
@@ -124,7 +125,7 @@ def _page_of(gate: ReleaseGate, reader: Actor) -> dict[str, Any]:
         "gate": gate,
         "standing": standing,
         "round": found,
-        "rounds": list(islice(signatures.rounds_of(gate), SHOWN)),
+        "rounds": rounds[:SHOWN],
         "evidence": evidence_of(gate),
         "files": _told(found),
         "since_signature": _since(standing.round, found),

@@ -1,6 +1,6 @@
 """Whether signatures count: worked out anew from the tables, whenever one is used."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -180,18 +180,21 @@ class GateStanding:
     says: str
 
 
-@read_once
 def round_of(pack: EvidencePack) -> Round:
     """A pack as it stands now."""
     return Round(pack, sources_of(pack.gate))
 
 
-def rounds_of(gate: ReleaseGate) -> Iterator[Round]:
+@read_once
+def rounds_of(gate: ReleaseGate) -> list[Round]:
     """The packs of a gate that somebody has signed, the newest first."""
     signed = gate.packs.filter(signoffs__isnull=False).distinct().order_by("-number")
+    sources = sources_of(gate)
+    rounds = []
     for pack in signed[:MOST_ROUNDS]:
         pack.gate = gate
-        yield round_of(pack)
+        rounds.append(Round(pack, sources))
+    return rounds
 
 
 @read_once
