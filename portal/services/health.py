@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import redis as redis_client
 from django.db import Error, connection
+from django.db.models import F
 from django.db.models.functions import Now
 
 from portal import clock
@@ -65,12 +66,13 @@ def queue() -> Finding:
 
 def processes() -> Finding:
     """Relay and workers have given a sign of life; one never seen has stopped."""
-    fresh = set(
-        Heartbeat.objects.filter(
-            at__gte=Now() - heartbeats.STALE_AFTER, name__in=heartbeats.EXPECTED
-        ).values_list("name", flat=True)
-    )
-    missing = [name for name in heartbeats.EXPECTED if name not in fresh]
+    beats = Heartbeat.objects.annotate(age=Now() - F("at"))
+    ages = dict(beats.values_list("name", "age"))
+    missing = [
+        name
+        for name, stale_after in heartbeats.EXPECTED.items()
+        if name not in ages or ages[name] > stale_after
+    ]
     if missing:
         return Finding(False, f"no sign of life from {', '.join(missing)}")
     return Finding(True, "relay, sealer and all workers are alive")

@@ -14,8 +14,10 @@ BEAT_EVERY = timedelta(seconds=5)
 RELAY = "relay"
 SEALER = "sealer"
 EDGE = "edge"
-# Whoever is missing from here is missed by `/readyz`; apps add their own.
-EXPECTED = [RELAY, SEALER, *(f"worker {queue}" for queue in Queue)]
+# Whoever is in here is missed by `/readyz`, and after how long; apps add their own.
+EXPECTED = dict.fromkeys(
+    [RELAY, SEALER, *(f"worker {queue}" for queue in Queue)], STALE_AFTER
+)
 
 
 def beat(name: str, **details: object) -> None:

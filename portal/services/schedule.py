@@ -26,7 +26,12 @@ def every(interval: timedelta, name: str, act: Callable[[], object]) -> None:
     `act` beats the heart of that name; `/readyz` fails when it stops.
     """
     _ticks.append(Tick(name, interval.total_seconds(), act))
-    heartbeats.EXPECTED.append(name)
+    heartbeats.EXPECTED[name] = heartbeats.STALE_AFTER + interval
+
+
+def ticks() -> tuple[Tick, ...]:
+    """What is done so, in the order in which it was asked for."""
+    return tuple(_ticks)
 
 
 @dataclass(slots=True)

@@ -1,10 +1,13 @@
+from datetime import timedelta
+
 import pytest
 from django.conf import settings as django_settings
 from django.core.checks import run_checks
 
+from portal import clock
 from portal.domain.jobs import Queue
 from portal.models import Heartbeat
-from portal.services import heartbeats, redis
+from portal.services import heartbeats, redis, schedule
 from tests.rollout.builders import a_rollout
 
 pytestmark = pytest.mark.django_db
@@ -33,6 +36,26 @@ def test_a_process_that_was_never_seen_counts_as_stopped(client, name):
 
     assert response.status_code == 503
     assert name in response.json()["checks"]["processes"]["says"]
+
+
+def test_what_is_done_every_so_often_is_missed_only_after_that(client):
+    everybody_is_alive()
+    intervals = {
+        tick.name: timedelta(seconds=tick.every_s) for tick in schedule.ticks()
+    }
+    assert max(intervals.values()) > heartbeats.STALE_AFTER
+    for name, interval in intervals.items():
+        at = clock.now() - interval - timedelta(seconds=5)
+        Heartbeat.objects.filter(name=name).update(at=at)
+
+    assert client.get("/readyz").status_code == 200
+
+    slow = max(intervals, key=intervals.__getitem__)
+    at = clock.now() - intervals[slow] - heartbeats.STALE_AFTER - timedelta(seconds=5)
+    Heartbeat.objects.filter(name=slow).update(at=at)
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert slow in response.json()["checks"]["processes"]["says"]
 
 
 def test_without_a_queue_the_portal_answers_and_says_so(client, settings):
