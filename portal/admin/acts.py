@@ -240,9 +240,6 @@ class ActsMixin:
             subject = self.get_object(request, pk)
             if subject is None:
                 return self._get_obj_does_not_exist_redirect(request, self.opts, pk)
-            if request.method == "GET" and act.hidden(subject, actor):
-                messages.warning(request, f"{act.title}: not now, or not by you.")
-                return HttpResponseRedirect(self._where_from(subject))
         proves = act.needs_password and not _only_looks(act, request)
         form_class = with_password(act.form, request) if proves else act.form
         if request.method != "POST":

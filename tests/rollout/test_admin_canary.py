@@ -396,16 +396,6 @@ def test_whoever_lets_runs_in_again_reads_what_speaks_against_it(client):
     assert "Holidays." in confirming
 
 
-def test_what_is_hidden_does_not_open_by_its_address(client):
-    stage = a_running_stage()
-    signed_in(client, "engineer")
-
-    answer = client.get(page(Stage, "request_resume", stage.pk), follow=True)
-
-    assert answer.redirect_chain[-1][0] == page(Stage, "change", stage.pk)
-    assert "not now, or not by you" in words(answer.content.decode())
-
-
 def test_the_page_of_a_request_costs_the_same_however_much_was_judged(client):
     stage = a_proven_stage()
     asked = promotions.request_promotion(
