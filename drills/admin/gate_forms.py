@@ -1,5 +1,6 @@
 """The forms of what can be done with release gates."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -155,10 +156,18 @@ class DelegationForm(_Until):
     field_order = ["receiver", "until", "reason"]
 
 
+class LaidOut(forms.JSONField):
+    """JSON that people read, a member on each line."""
+
+    def prepare_value(self, value: Any) -> Any:
+        is_typed = isinstance(value, str)  # as somebody wrote it
+        return value if is_typed else json.dumps(value, indent=2, ensure_ascii=False)
+
+
 class GateForm(ReasonForm):
     """What a gate shall say, as JSON: it is proposed whole, and shown as it differs."""
 
-    says = forms.JSONField(
+    says = LaidOut(
         label="The gate",
         help_text="title, purpose, rubric (key, says) and requirements (key, item, "
         "title, threshold, source, of, is_waivable). A new gate begins as gate F does.",

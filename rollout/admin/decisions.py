@@ -21,7 +21,7 @@ class DecisionAdmin(GovernedAdmin):
         "reason",
         "stage_key",
         "decided_at",
-        "is_override",
+        "overrides",
     ]
     list_filter = ["workflow", "reason", "is_override", "rollout"]
     search_fields = ["run_id", "unit"]
@@ -43,6 +43,10 @@ class DecisionAdmin(GovernedAdmin):
         "is_override",
     ]
     readonly_fields = ["why", "replayed", "asked", "flag_values"]
+
+    @admin.display(description="overrides another", ordering="is_override")
+    def overrides(self, decision: Decision) -> str:
+        return "yes" if decision.is_override else "no"
 
     @admin.display(description="why, step by step")
     def why(self, decision: Decision) -> str:
